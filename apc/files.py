@@ -1,0 +1,41 @@
+"""Writing files so that nobody ever finds half of one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ir.errors import UserError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary file's path, with the suffix of ``path``, and renames it to ``path`` when the block ends.
+
+    When the block raises, the temporary file is removed and ``path`` is left as it was. A symbolic link is
+    followed; a device or pipe is written to directly. Raises UserError where ``path`` cannot be written.
+    """
+    path = Path(path)
+    goal = path.resolve()
+    if goal.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    if goal.exists() and not goal.is_file():
+        yield goal
+        return
+    temporary = goal.with_name(f".{goal.stem[:64]}.{secrets.token_hex(6)}{goal.suffix}")
+    try:
+        temporary.open("xb").close()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield temporary
+        os.replace(temporary, goal)
+    except OSError as error:
+        if error.filename == str(temporary):
+            raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)

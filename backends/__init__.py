@@ -1,0 +1,1 @@
+"""What knows hardware: targets, and one package a backend."""

@@ -1,0 +1,1 @@
+"""The racetrack-memory associative processor: tiling, layout, emission, cost."""

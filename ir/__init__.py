@@ -1,0 +1,1 @@
+"""The representations and their meaning: integer graph, adder DAG, microcode, assembly text."""

@@ -1,0 +1,98 @@
+"""The macro instructions of the RTM associative processor: opcodes, operands, fixed-width records.
+
+A *field* is an integer stored in every row, least significant bit first: ALONG a nanowire (bit j in
+``column``, domain ``domain + j``) or ACROSS columns (bit j in column ``column + j``, domain ``domain``).
+``ir.expand`` gives every instruction its meaning as micro-operations, ``ir.lut`` derives the passes.
+
+All arithmetic is modulo 2**width of the destination ``r``. Operands narrower than ``r`` are extended:
+by their sign bit where the operand is signed, by zeros otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+CARRY, FLAG_F, FLAG_G = 0, 1, 2
+"""Columns every array keeps for itself; each uses domain 0 only and so never shifts."""
+FLAG_COLUMNS = 3
+
+
+class Op(IntEnum):
+    """Macro opcodes. ``imm`` indexes the tile's constant table, or its gather table for GATHER."""
+
+    CONST = 1  # r <- constants[imm]
+    COPY = 2  # r <- a
+    ADD = 3  # r <- r + a
+    SUB = 4  # r <- r - a
+    ADDO = 5  # r <- a + b   (r is cleared first unless R_CLEARED)
+    SUBO = 6  # r <- a - b   (r is cleared first unless R_CLEARED)
+    ADDC = 7  # r <- r + constants[imm]
+    EXTEND = 8  # r[a_width:] <- sign bit r[a_width - 1]   (a_width is a plain number here, 1 <= a_width < r_width)
+    MAX = 9  # r <- max(r, a)   (same width and signedness)
+    CLAMP = 10  # r <- min(max(a, constants[imm]), constants[imm + 1])
+    STEP = 11  # r <- constants[imm + 1] where a >= constants[imm], else unchanged
+    GATHER = 12  # r <- a row-mapped channel of a stored tensor: gathers[imm + (a_column << 16)]
+
+
+A_SIGNED, B_SIGNED, R_SIGNED = 1, 2, 4
+A_ACROSS, B_ACROSS, R_ACROSS = 8, 16, 32
+R_CLEARED = 64  # ADDO, SUBO: the compiler promises that r is zero; passes then only ever set bits of r
+
+RECORD = np.dtype(
+    [
+        ("op", "u1"),
+        ("flags", "u1"),
+        ("a_width", "u1"),
+        ("b_width", "u1"),
+        ("r_width", "u1"),
+        ("a_domain", "u1"),
+        ("b_domain", "u1"),
+        ("r_domain", "u1"),
+        ("a_column", "<u2"),
+        ("b_column", "<u2"),
+        ("r_column", "<u2"),
+        ("imm", "<u2"),
+    ]
+)
+"""One macro instruction, 16 bytes. Operands an opcode does not use are zero."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """An integer's place in every row of an array."""
+
+    column: int
+    domain: int
+    width: int
+    signed: bool = False
+    across: bool = False
+
+    def cell(self, bit: int) -> tuple[int, int]:
+        """(column, domain) of one bit."""
+        return (self.column + bit, self.domain) if self.across else (self.column, self.domain + bit)
+
+    def bits(self, start: int, stop: int | None = None, signed: bool | None = None) -> Field:
+        """The sub-field of bits [start, stop): a free shift."""
+        stop = self.width if stop is None else stop
+        column, domain = self.cell(start)
+        return Field(column, domain, stop - start, self.signed if signed is None else signed, self.across)
+
+
+#: which operands each opcode has, in printing order, and whether it has an immediate
+OPERANDS: dict[Op, tuple[str, bool]] = {
+    Op.CONST: ("r", True),
+    Op.COPY: ("ra", False),
+    Op.ADD: ("ra", False),
+    Op.SUB: ("ra", False),
+    Op.ADDO: ("rab", False),
+    Op.SUBO: ("rab", False),
+    Op.ADDC: ("r", True),
+    Op.EXTEND: ("r", False),
+    Op.MAX: ("ra", False),
+    Op.CLAMP: ("ra", True),
+    Op.STEP: ("ra", True),
+    Op.GATHER: ("r", True),
+}

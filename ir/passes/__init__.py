@@ -1,0 +1,10 @@
+"""Transformations of the integer graph, one a file; ``manager`` runs them."""
+
+from ir.passes.dead_code import DeadCode
+from ir.passes.manager import Pass
+from ir.passes.merge_duplicates import MergeDuplicates
+
+PASSES: dict[str, type[Pass]] = {item.name: item for item in (DeadCode, MergeDuplicates)}
+
+LEVELS: dict[str, tuple[str, ...]] = {"O0": ("dead-code", "merge-duplicates")}
+"""Optimisation levels: names of passes in order."""

@@ -1,0 +1,1 @@
+"""What executes programs and counts events."""

@@ -1,0 +1,141 @@
+"""What a run counts, per layer and instruction class; one formula from passes and steps to events.
+
+Instruction classes are the opcodes of ``ir.isa.Op`` plus REWIND, the shifts that bring every column back to offset 0
+at the end of a tile. Every counter is an int64 array indexed by class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from ir.counts import StaticCounts
+from ir.isa import Op
+from ir.program import Tile
+
+REWIND = 13
+CLASSES = 14
+CLASS_NAMES: dict[int, str] = {**{int(op): op.name for op in Op}, REWIND: "REWIND"}
+
+
+def _zeros() -> np.ndarray:
+    return np.zeros(CLASSES, np.int64)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows a tensor occupies: ``used`` = batch x positions, ``active`` = those of all blocks that are not gated
+    off (used rows rounded up to ``row_gate_rows``), ``arrays`` = row tiles."""
+
+    used: int
+    active: int
+    arrays: int
+
+    @staticmethod
+    def of(used: int, *, array_rows: int, row_gate_rows: int) -> Rows:
+        return Rows(used, -(-used // row_gate_rows) * row_gate_rows, -(-used // array_rows))
+
+
+@dataclass(eq=False)
+class LayerCounters:
+    """Events of one layer (or, added up, of a network).
+
+    Per program, whatever the batch: ``instructions``, ``search_passes``, ``write_passes``, ``shift_steps``,
+    ``source_search_passes``, ``source_shift_steps``. Over all arrays: ``searches``, ``writes``, ``source_searches``.
+    Over all active rows: ``search_rows``, ``shifted_bits`` (row x step), ``source_search_rows``,
+    ``source_shifted_bits``. Depending on the data: ``written_bits`` (cells that flipped). ``moved_bits``: bits that
+    gathers carry from a source row to a row of this layer (padding moves nothing). ``source_*`` happen in the arrays
+    that hold the gathered tensors; a network input waits in the global buffer and causes none.
+    """
+
+    instructions: np.ndarray = field(default_factory=_zeros)
+    search_passes: np.ndarray = field(default_factory=_zeros)
+    write_passes: np.ndarray = field(default_factory=_zeros)
+    shift_steps: np.ndarray = field(default_factory=_zeros)
+    source_search_passes: np.ndarray = field(default_factory=_zeros)
+    source_shift_steps: np.ndarray = field(default_factory=_zeros)
+    searches: np.ndarray = field(default_factory=_zeros)
+    search_rows: np.ndarray = field(default_factory=_zeros)
+    writes: np.ndarray = field(default_factory=_zeros)
+    written_bits: np.ndarray = field(default_factory=_zeros)
+    shifted_bits: np.ndarray = field(default_factory=_zeros)
+    source_searches: np.ndarray = field(default_factory=_zeros)
+    source_search_rows: np.ndarray = field(default_factory=_zeros)
+    source_shifted_bits: np.ndarray = field(default_factory=_zeros)
+    moved_bits: np.ndarray = field(default_factory=_zeros)
+
+    def add(self, other: LayerCounters) -> None:
+        """Add ``other``'s events to these."""
+        for item, value in other._arrays().items():
+            self._arrays()[item][:] += value
+
+    def totals(self) -> dict[str, int]:
+        """Each counter summed over the instruction classes."""
+        return {name: int(array.sum()) for name, array in self._arrays().items()}
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """{counter: {class name: events}} without the zeros, in a form that JSON takes."""
+        return {
+            name: {CLASS_NAMES[i]: int(array[i]) for i in np.flatnonzero(array).tolist()}
+            for name, array in self._arrays().items()
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LayerCounters):
+            return NotImplemented
+        theirs = other._arrays()
+        return all(np.array_equal(array, theirs[name]) for name, array in self._arrays().items())
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {item.name: vars(self)[item.name] for item in fields(self)}
+
+
+def by_class(ops: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of per-instruction ``values`` (int64[n]) by opcode ``ops`` (u1[n]) -> int64[CLASSES]."""
+    totals = _zeros()
+    np.add.at(totals, ops, values)
+    return totals
+
+
+def tile_counters(
+    tile: Tile,
+    counts: StaticCounts,
+    rows: Rows,
+    source_rows: Mapping[int, Rows],
+    written_bits: np.ndarray,
+    moved_bits: np.ndarray,
+) -> LayerCounters:
+    """The counters of one tile that ran on ``rows``.
+
+    ``counts``: passes and steps of each instruction, of ``ir.counts.static_counts`` or as a machine counted them;
+    ``source_rows``: the rows of each tensor (by index) that the tile's gathers read; ``written_bits``, ``moved_bits``:
+    int64[CLASSES] over all rows, as counted by an engine.
+    """
+    ops = tile.instructions["op"]
+    own_steps = by_class(ops, counts.shift_steps)
+    own_steps[REWIND] = counts.rewind_steps
+    search_passes = by_class(ops, counts.searches)
+    write_passes = by_class(ops, counts.writes)
+    result = LayerCounters(
+        instructions=by_class(ops, np.ones(len(ops), np.int64)),
+        search_passes=search_passes,
+        write_passes=write_passes,
+        shift_steps=own_steps,
+        searches=search_passes * rows.arrays,
+        search_rows=search_passes * rows.active,
+        writes=write_passes * rows.arrays,
+        shifted_bits=own_steps * rows.active,
+        written_bits=written_bits.astype(np.int64),
+        moved_bits=moved_bits.astype(np.int64),
+    )
+    for tensor, (searches, steps, rewind) in counts.sources.items():
+        source = source_rows[tensor]
+        result.source_search_passes[Op.GATHER] += searches
+        result.source_searches[Op.GATHER] += searches * source.arrays
+        result.source_search_rows[Op.GATHER] += searches * source.active
+        for item, count in ((Op.GATHER, steps), (REWIND, rewind)):
+            result.source_shift_steps[item] += count
+            result.source_shifted_bits[item] += count * source.active
+    return result

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from apc.cli import main
+from backends.target import load_target
+
+
+def test_the_list_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["rtm-ap-projected", "rtm-ap-published"]
+    assert lines[1].endswith("(18 of 25 figures assumed)")
+
+
+def test_show_prints_every_figure_with_unit_and_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "show", "rtm-ap-published"]) == 0
+    text = capsys.readouterr().out
+    assert all(figure.key in text for figure in load_target("rtm-ap-published").figures())
+    line = next(line for line in text.splitlines() if "energy.write_bit_J" in line)
+    assert line.split()[:4] == ["energy.write_bit_J", "6.9e-13", "J", "2017"]
+    assert "JETC 2017" in line
+
+
+def test_json_carries_the_whole_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "show", "rtm-ap-published", "--set", "rows=512", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "apc.targets/1"
+    (target,) = document["targets"]
+    figures = {figure["key"]: figure for figure in target["figures"]}
+    assert figures["array.rows"]["value"] == 512 and figures["array.rows"]["source"] == "set by the user"
+    assert figures["energy.write_bit_J"] == {
+        "key": "energy.write_bit_J",
+        "value": 6.9e-13,
+        "unit": "J",
+        "source": load_target("rtm-ap-published").provenance["energy.write_bit_J"].source,
+        "year": 2017,
+        "assumed": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        (["show"], "needs a target: one of rtm-ap-projected, rtm-ap-published"),
+        (["show", "rtm"], "unknown target 'rtm'"),
+        (["show", "no.toml"], "no.toml: cannot read the target file"),
+        (["show", "rtm-ap-published", "--set", "rows=5"], "array.rows must be from 64"),
+        (["--set", "rows=64"], "--set needs a target"),
+        (["hide"], "invalid choice: 'hide'"),
+    ],
+)
+def test_mistakes(arguments: list[str], fragment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and fragment in err and err.startswith("apc: error: ") and err.count("\n") == 1
