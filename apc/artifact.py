@@ -1,6 +1,6 @@
 """The `.apc` artifact: a compiled network in one file.
 
-A zip of ``manifest.json`` (``apc.manifest``) and five .npy members. ``constants.npy`` (int64), ``gathers.npy``,
+A zip of ``manifest.json`` (``apc.manifest``), ``model.onnx`` and five .npy members. ``constants.npy`` (int64), ``gathers.npy``,
 ``row_maps.npy`` and ``fields.npy`` hold the tables of all tiles, layers and tensors one after another;
 ``instructions.npy`` holds the macro instructions as byte planes, uint8 [16, instructions], because zlib packs
 planes three times as tightly and as fast as records. The zip's comment is the sha256 of all bytes before it, so a
@@ -29,9 +29,10 @@ from ir.program import FIELD, GATHER, ROW_MAP, Program
 from ir.verify_program import verify_program
 
 MANIFEST = "manifest.json"
+MODEL = "model.onnx"
 MAX_FILE_BYTES = 1 << 30
 MAX_MANIFEST_BYTES = 16 << 20
-MAX_ARRAY_BYTES = 2 << 30
+MAX_UNPACKED_BYTES = 2 << 30
 MAX_RATIO = 100
 """Compiled networks deflate 10 to 20 times; what claims more is refused, unless it is small."""
 RATIO_FREE_BYTES = 64 << 20
@@ -84,12 +85,12 @@ def to_bytes(program: Program) -> bytes:
     """The artifact as bytes."""
     verify_program(program)
     Target.from_table(program.target)
-    members = {}
+    members = {MODEL: program.model}
     for name, arrays in _arrays(program).items():
         dtype = _DTYPES[name]
         table = np.concatenate([np.zeros(0, dtype), *arrays])
         stored = table.view(np.uint8).reshape(-1, dtype.itemsize).T if name == _PLANES else table
-        members[f"{name}.npy"] = _header(name, len(table)) + stored.tobytes()
+        members[_file(name)] = _header(name, len(table)) + stored.tobytes()
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     members[MANIFEST] = manifest.encode(manifest.describe(program, checksums))
     return _pack(members)
@@ -103,24 +104,29 @@ def from_bytes(content: bytes) -> Program:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_directory(archive)
             member = MANIFEST
-            skeleton = manifest.read(
-                manifest.decode(_read_member(archive, member)), [f"{name}.npy" for name in _DTYPES]
-            )
+            skeleton = manifest.read(manifest.decode(_read_member(archive, member)), [MODEL, *map(_file, _DTYPES)])
             lengths = {name: sum(map(len, arrays)) for name, arrays in _arrays(skeleton.program).items()}
-            _check_sizes(lengths, len(content))
+            _check_sizes(lengths, skeleton.model_bytes, len(content))
+            member = MODEL
+            program = skeleton.program
+            program.model = _read_checked(archive, member, skeleton.model_bytes, skeleton.checksums[member])
             tables = {}
             for name, length in lengths.items():
-                member = f"{name}.npy"
+                member = _file(name)
                 tables[name] = _read_table(archive, name, length, skeleton.checksums[member])
     except UserError as error:
         raise ArtifactError(f"{member}: {error}") from error
     except _ZIP_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(f"{member}: damaged zip: {reason[:120]}") from error
-    _distribute(tables, skeleton.program)
-    verify_program(skeleton.program)
-    Target.from_table(skeleton.program.target, f"{MANIFEST}: target")
-    return skeleton.program
+    _distribute(tables, program)
+    verify_program(program)
+    Target.from_table(program.target, f"{MANIFEST}: target")
+    return program
+
+
+def _file(table: str) -> str:
+    return f"{table}.npy"
 
 
 def _arrays(program: Program) -> dict[str, list[np.ndarray]]:
@@ -181,7 +187,7 @@ def _seal(content: bytes | memoryview) -> bytes:
 
 
 def _check_seal(content: bytes) -> None:
-    """The whole file's checksum, and that the zip's directory is as small as six members make it."""
+    """The whole file's checksum, and that the zip's directory is as small as seven members make it."""
     start = len(content) - _SEAL_BYTES - _END_RECORD.size
     if start < 0:
         raise ArtifactError("too short for an artifact")
@@ -195,7 +201,7 @@ def _check_seal(content: bytes) -> None:
 
 
 def _check_directory(archive: zipfile.ZipFile) -> None:
-    wanted = sorted([MANIFEST, *(f"{name}.npy" for name in _DTYPES)])
+    wanted = sorted([MANIFEST, MODEL, *map(_file, _DTYPES)])
     found = sorted(archive.namelist())
     if found != wanted:
         odd = sorted(set(found) ^ set(wanted))
@@ -206,10 +212,10 @@ def _check_directory(archive: zipfile.ZipFile) -> None:
             raise ArtifactError(f"{info.filename}: not compressed by deflate")
 
 
-def _check_sizes(lengths: dict[str, int], file_bytes: int) -> None:
-    size = sum(length * _DTYPES[name].itemsize for name, length in lengths.items())
-    if size > min(MAX_ARRAY_BYTES, max(RATIO_FREE_BYTES, MAX_RATIO * file_bytes)):
-        raise ArtifactError(f"claims {size} bytes of arrays, too many for a file of {file_bytes} bytes")
+def _check_sizes(lengths: dict[str, int], model_bytes: int, file_bytes: int) -> None:
+    size = model_bytes + sum(length * _DTYPES[name].itemsize for name, length in lengths.items())
+    if size > min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, MAX_RATIO * file_bytes)):
+        raise ArtifactError(f"claims {size} unpacked bytes, too many for a file of {file_bytes} bytes")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
@@ -226,12 +232,17 @@ def _read_member(archive: zipfile.ZipFile, name: str, size: int | None = None) -
     return data
 
 
+def _read_checked(archive: zipfile.ZipFile, name: str, size: int, checksum: str) -> bytes:
+    data = _read_member(archive, name, size)
+    if hashlib.sha256(data).hexdigest() != checksum:
+        raise ArtifactError("its checksum is not the one in the manifest; the artifact was edited")
+    return data
+
+
 def _read_table(archive: zipfile.ZipFile, name: str, length: int, checksum: str) -> np.ndarray:
     """One .npy member, one-dimensional and writable."""
     header, dtype = _header(name, length), _DTYPES[name]
-    data = _read_member(archive, f"{name}.npy", len(header) + length * dtype.itemsize)
-    if hashlib.sha256(data).hexdigest() != checksum:
-        raise ArtifactError("its checksum is not the one in the manifest; the artifact was edited")
+    data = _read_checked(archive, _file(name), len(header) + length * dtype.itemsize, checksum)
     if not data.startswith(header):
         raise ArtifactError("its .npy header does not have the dtype and shape that belong here")
     stored = np.frombuffer(data, np.uint8, offset=len(header))

@@ -39,6 +39,7 @@ def describe(program: Program, checksums: dict[str, str]) -> dict[str, Any]:
         "checksums": checksums,
         "name": program.name,
         "model_sha256": program.model_sha256,
+        "model_bytes": len(program.model),
         "level": program.level,
         "passes": program.passes,
         "target": program.target,
@@ -182,9 +183,11 @@ class Json:
 
 @dataclass
 class Skeleton:
-    """A manifest as read: a Program whose arrays are zeros nobody has touched yet, and the members' checksums."""
+    """A manifest as read: a Program whose arrays are blank and whose model is empty yet, the model's size, and the
+    members' checksums."""
 
     program: Program
+    model_bytes: int
     checksums: dict[str, str]
 
 
@@ -198,7 +201,18 @@ def read(manifest: Json, members: list[str]) -> Skeleton:
             f"format version {str(version)[:20]} is not {VERSION}, the one this apc reads; compile again"
         )
     top = manifest.record(
-        *("format", "version", "checksums", "name", "model_sha256", "level", "passes", "target", "graph_text"),
+        *(
+            "format",
+            "version",
+            "checksums",
+            "name",
+            "model_sha256",
+            "model_bytes",
+            "level",
+            "passes",
+            "target",
+            "graph_text",
+        ),
         *("host_steps", "tensors", "layers", "inputs", "outputs"),
     )
     program = Program(
@@ -215,7 +229,7 @@ def read(manifest: Json, members: list[str]) -> Skeleton:
         host_steps=[_read_host_step(item) for item in top["host_steps"].items()],
     )
     checksums = {name: value.text() for name, value in top["checksums"].record(*members).items()}
-    return Skeleton(program, checksums)
+    return Skeleton(program, top["model_bytes"].integer(0, 1 << 31), checksums)
 
 
 def _read_tensor(item: Json) -> StoredTensor:

@@ -20,6 +20,7 @@ from examples.common import CACHE
 from examples.qat import ResidualNet, fit
 from examples.trained import Dataset, evaluate, trained, write_files
 
+
 @dataclass(frozen=True)
 class Settings:
     """What a training run depends on."""
@@ -92,7 +93,8 @@ def main() -> None:
     ready = time.perf_counter()
     proto = export(net, args.output)
     print(evaluate(net, proto, load_data()))
-    print(f"{args.output}/digits.onnx; training {ready - start:.1f} s, export {time.perf_counter() - ready:.1f} s")
+    path, done = args.output / "digits.onnx", time.perf_counter()
+    print(f"{path}; training {ready - start:.1f} s, export {done - ready:.1f} s")
 
 
 if __name__ == "__main__":

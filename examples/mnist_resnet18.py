@@ -22,6 +22,7 @@ from examples.common import CACHE
 from examples.qat import ResidualNet, fit
 from examples.trained import Dataset, evaluate, trained, write_files
 
+
 @dataclass(frozen=True)
 class Settings:
     """What a training run depends on."""
@@ -79,7 +80,7 @@ def train(settings: Settings = DEFAULTS, *, cache: Path | None = CACHE) -> Resid
 
 
 def export(net: ResidualNet, folder: Path) -> onnx.ModelProto:
-    """Write mnist_resnet18.onnx, mnist_resnet18_test.npz and mnist_resnet18_labels.npz into ``folder``; returns the model."""
+    """Write the model, the test images and their labels into ``folder``; returns the model."""
     return write_files(net, load_data(), folder, "mnist_resnet18")
 
 
@@ -95,7 +96,8 @@ def main() -> None:
     ready = time.perf_counter()
     proto = export(net, args.output)
     print(evaluate(net, proto, load_data()))
-    print(f"{args.output}/mnist_resnet18.onnx; training {ready - start:.1f} s, export {time.perf_counter() - ready:.1f} s")
+    path, done = args.output / "mnist_resnet18.onnx", time.perf_counter()
+    print(f"{path}; training {ready - start:.1f} s, export {done - ready:.1f} s")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ scales are powers of two and frozen weight scales have few bits, so that float32
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -50,6 +51,8 @@ def straight_through(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
 class ActivationQuantiser(nn.Module):
     """Symmetric N-bit quantiser with a learned power-of-two scale, set from the first batch that it sees."""
 
+    ready: torch.Tensor
+
     def __init__(self, bits: int, signed: bool) -> None:
         super().__init__()
         self.low = -(1 << (bits - 1)) if signed else 0
@@ -65,7 +68,7 @@ class ActivationQuantiser(nn.Module):
     def cover(self, x: torch.Tensor, share: float) -> None:
         """Set the scale so that this share of the magnitudes fits."""
         magnitudes = x.detach().abs().flatten()
-        reach = float(torch.from_numpy(np.asarray(np.quantile(magnitudes.numpy(), share)))) / self.high
+        reach = float(np.quantile(magnitudes.numpy(), share)) / self.high
         exponent = np.log2(max(reach, 2.0**-20))
         self.exponent.data.fill_(float(np.ceil(exponent) if share == 1 else exponent))
         self.ready.fill_(True)
@@ -95,8 +98,13 @@ class FixedQuantiser(ActivationQuantiser):
 class Layer(nn.Module):
     """A convolution or linear layer with quantised weights and, for convolutions, batch norm.
 
-    ``kind``: "ternary" (TWN) or "int8", per output channel.
+    ``kind``: "ternary" (TWN) or "int8", per output channel. ``levels``, ``level_scale`` and ``level_bias`` exist once
+    frozen.
     """
+
+    levels: torch.Tensor
+    level_scale: torch.Tensor
+    level_bias: torch.Tensor
 
     def __init__(self, kind: str, inner: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
@@ -131,9 +139,9 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.frozen:
             return self._apply_weights(x, dequantise(self.levels, self.level_scale), self.level_bias)
-        weight = self.inner.weight
+        weight, bias = self.inner.weight, self.inner.bias
         quantised = _ternary(weight) if self.kind == "ternary" else _int8(weight)
-        y = self._apply_weights(x, straight_through(weight, quantised), self.inner.bias)
+        y = self._apply_weights(x, straight_through(weight, quantised), bias)
         return y if self.norm is None else self.norm(y)
 
     def _apply_weights(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -224,7 +232,7 @@ class ResidualNet(nn.Module):
         self.stem.freeze(source)
         source = self.quantiser_stem
         for block in self.blocks:
-            source = block.freeze(source)
+            source = cast(ResidualBlock, block).freeze(source)
         self.classifier.freeze(self.quantiser_mean)
         self.eval()
         with torch.no_grad():
@@ -299,33 +307,38 @@ def predict(net: ResidualNet, images: torch.Tensor) -> np.ndarray:
 
 
 def export_frozen(net: ResidualNet, example: torch.Tensor) -> onnx.ModelProto:
-    """QCDQ ONNX of a frozen network: input ``input``, output ``logits``, any batch."""
-    translations: dict[Callable[..., object], Callable[..., object]] = {
+    """QCDQ ONNX of a frozen network: input ``input``, output ``logits``, any batch, layers named as in PyTorch."""
+    translations: dict[Callable[..., Any], Callable[..., Any]] = {
         torch.ops.apc_examples.fake_quantise.default: _onnx_fake_quantise,
         torch.ops.apc_examples.dequantise.default: _onnx_dequantise,
     }
-    return to_onnx(net, example, any_batch=True, translations=translations)
+    proto = to_onnx(net, example, any_batch=True, translations=translations)
+    names = {node.output[0]: node.input[0].removesuffix(".levels") for node in proto.graph.node}
+    for node in proto.graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            node.name = names[node.input[1]]
+    return proto
 
 
-def _onnx_fake_quantise(x: object, scale: float, low: int, high: int) -> object:
+def _onnx_fake_quantise(x: Any, scale: float, low: int, high: int) -> Any:
     from onnxscript import opset20 as op
 
     kind = np.dtype(np.int8 if low < 0 else np.uint8)
     full = np.iinfo(kind)
     step, zero = _constant(np.float32(scale)), _constant(kind.type(0))
-    levels = op.QuantizeLinear(x, step, zero)
+    levels: Any = op.QuantizeLinear(x, step, zero)
     if (low, high) != (full.min, full.max):
         levels = op.Clip(levels, _constant(kind.type(low)), _constant(kind.type(high)))
     return op.DequantizeLinear(levels, step, zero)
 
 
-def _onnx_dequantise(levels: object, scale: object) -> object:
+def _onnx_dequantise(levels: Any, scale: Any) -> Any:
     from onnxscript import opset20 as op
 
     return op.DequantizeLinear(levels, scale, axis=0)
 
 
-def _constant(value: np.generic) -> object:
+def _constant(value: np.generic) -> Any:
     from onnxscript import opset20 as op
 
     return op.Constant(value=onnx.numpy_helper.from_array(np.asarray(value)))

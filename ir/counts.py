@@ -40,30 +40,30 @@ def gather_fields(tile: Tile, tensors: list[StoredTensor]) -> np.ndarray:
     """The source field of each gather of ``tile`` (program.FIELD array); width 0 where the tensor is a network input,
     which waits in the global buffer and is neither searched nor shifted."""
     fields = np.zeros(len(tile.gathers), FIELD)
-    for index, gather in enumerate(tile.gathers):
-        tensor = tensors[int(gather["tensor"])]
+    for number in np.unique(tile.gathers["tensor"]).tolist():
+        tensor = tensors[number]
         if tensor.producer >= 0:
-            fields[index] = tensor.fields[int(gather["channel"])]
+            mine = tile.gathers["tensor"] == number
+            fields[mine] = tensor.fields[tile.gathers["channel"][mine]]
     return fields
 
 
 def distinct_signatures(tile: Tile) -> tuple[list[Signature], np.ndarray]:
     """The signatures that occur in ``tile``, and for each instruction the index of its own (int64[instructions])."""
     records = tile.instructions
-    values, constant = np.unique(tile.constants, return_inverse=True)
+    _, constant = np.unique(tile.constants[: (1 << 16) + 1], return_inverse=True)  # those that imm reaches
     constant = np.append(constant, [0, 0]).astype(np.uint64)
-    if len(values) > 1 << 16:
-        raise ValueError(f"a tile has {len(values)} distinct constants, more than 65536")
-    op = records["op"]
+    op, flags = records["op"], records["flags"]
     two = (op == Op.CLAMP) | (op == Op.STEP)
     one = two | (op == Op.CONST) | (op == Op.ADDC)
     imm = np.where(one, records["imm"], 0).astype(np.int64)
     key = op.astype(np.uint64)
-    key = key << np.uint64(7) | (records["flags"] & (A_SIGNED | B_SIGNED | R_CLEARED)).astype(np.uint64)
+    for bit in (A_SIGNED, B_SIGNED, R_CLEARED):
+        key = key << np.uint64(1) | ((flags & bit) != 0)
     for name in ("a_width", "b_width", "r_width"):
-        key = key << np.uint64(6) | records[name].astype(np.uint64)
-    key = key << np.uint64(16) | np.where(one, constant[imm], np.uint64(0))
-    key = key << np.uint64(16) | np.where(two, constant[imm + 1], np.uint64(0))
+        key = key << np.uint64(6) | records[name]
+    key = key << np.uint64(17) | np.where(one, constant[imm], np.uint64(0))
+    key = key << np.uint64(17) | np.where(two, constant[imm + 1], np.uint64(0))
     distinct, index = unique_inverse(key)
     first = np.zeros(len(distinct), np.int64)
     first[index[::-1]] = np.arange(len(key) - 1, -1, -1)
@@ -145,6 +145,13 @@ def static_counts(tile: Tile, *, source_fields: np.ndarray | None, search_or: bo
     if source_fields is not None:
         _count_sources(tile, source_fields, columns, counts)
     return counts
+
+
+def search_key_columns(tile: Tile, search_or: bool) -> np.ndarray:
+    """Key columns that each instruction's searches drive, int64[instructions]: sums over its searches."""
+    signatures, index = distinct_signatures(tile)
+    keys = [sum(step.table.key_columns for step in steps(sig, search_or)) for sig in signatures]
+    return np.array(keys, np.int64)[index]
 
 
 def _check_columns(records: np.ndarray, source_fields: np.ndarray | None, columns: int) -> None:

@@ -81,6 +81,7 @@ def _show_pair(pair: Sequence[int]) -> str:
     return "[" + ", ".join(map(str, pair)) + "]"
 
 
+@dataclass(frozen=True, eq=False)
 class Op:
     """What all operations have in common."""
 

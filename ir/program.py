@@ -107,4 +107,5 @@ class Program:
     inputs: list[Boundary]
     outputs: list[Boundary]
     graph_text: str = ""  # the printed integer graph, for inspection
+    model: bytes = b""  # the QDQ ONNX file that was compiled, for checks against the reference and onnxruntime
     host_steps: list[dict[str, Any]] = field(default_factory=list)  # {"name", "operator", "bytes_per_image"}

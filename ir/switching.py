@@ -12,15 +12,16 @@ from ir.tables import Table
 def expected_flips(sig: Signature) -> float:
     """Expected flips in one row where every cell is first independent and uniform (``r`` is 0 under R_CLEARED).
 
-    Flags and the operand bits that the next step uses again are followed with their joint distribution; a bit that
-    comes back later (in the second sweep of MAX and CLAMP) counts as uniform and independent again.
+    Flags and the operand bits that one of the next two steps uses again are followed with their joint distribution; a
+    bit that comes back later (in the second sweep of MAX and CLAMP) counts as uniform and independent again.
     """
     sequence = steps(sig, search_or=False)
     used = [{step.cells[name] for name in step.table.touched} for step in sequence]
     live: list[Cell] = []
     joint = [1.0]  # probability of each state of the live cells; cell i is bit i of the index
     flips = 0.0
-    for step, cells, later in zip(sequence, used, [*used[1:], set()], strict=True):
+    for number, (step, cells) in enumerate(zip(sequence, used, strict=True)):
+        later = set[Cell]().union(*used[number + 1 : number + 3])
         for cell in sorted(cells - set(live)):
             one = 0.0 if cell[0] == "r" and sig.cleared else 0.5
             joint = [p * (1 - one) for p in joint] + [p * one for p in joint]
@@ -42,8 +43,8 @@ def expected_flips(sig: Signature) -> float:
 def _transitions(
     table: Table, positions: tuple[tuple[str, int], ...], cells: int, keep: tuple[int, ...]
 ) -> tuple[list[int], list[int]]:
-    """What ``table`` does to each state of ``cells`` live cells: the state after it, of the cells ``keep`` only, and the
-    flips. ``positions``: which live cell each column of the table is."""
+    """What ``table`` does to each state of ``cells`` live cells: the state after it, of the cells ``keep`` only, and
+    the flips. ``positions``: which live cell each column of the table is."""
     where = dict(positions)
     successors, changed = [], []
     for state in range(1 << cells):

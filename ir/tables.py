@@ -16,12 +16,13 @@ from ir.lut import Function, Pass, derive_lut
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The passes of one bit step, and what follows from them: how many searches and writes they have, and the columns
-    they touch. Equal only to itself, so that it is a cheap key."""
+    """The passes of one bit step, and what follows from them: how many searches and writes they have, the key columns
+    of all the searches together, and the columns they touch. Equal only to itself, so that it is a cheap key."""
 
     passes: tuple[Pass, ...]
     searches: int
     writes: int
+    key_columns: int
     touched: frozenset[str]
 
 
@@ -32,6 +33,7 @@ def table(passes: Sequence[Pass]) -> Table:
         tuple(passes),
         sum(len(item.searches) for item in passes),
         len(passes),
+        sum(len(search) for item in passes for search in item.searches),
         frozenset(name for pairs in bits for name, _ in pairs),
     )
 

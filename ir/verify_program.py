@@ -48,10 +48,12 @@ def array_shape(program: Program) -> tuple[int, int]:
     array = program.target.get("array")
     if not isinstance(array, dict):
         raise ProgramError("the target has no table 'array'")
-    sizes = [array.get(key) for key in ("columns", "domains")]
-    for key, size, most in zip(("columns", "domains"), sizes, (1 << 16, 1 << 8), strict=True):
+    sizes = []
+    for key, most in (("columns", 1 << 16), ("domains", 1 << 8)):
+        size = array.get(key)
         if type(size) is not int or not 1 <= size <= most:
             raise ProgramError(f"the target's array.{key} must be an integer from 1 to {most}, not {size!r}")
+        sizes.append(size)
     return sizes[0], sizes[1]
 
 

@@ -156,6 +156,7 @@ def tiny_program() -> Program:
                 offset=np.array([0.0, -1.5], np.float32),
             )
         ],
+        model=bytes(range(256)),
         graph_text="%image = input() : u4[2x4x4] in [0, 15]\n%conv = conv(%image) : u4[2x4x4] in [0, 15]",
         host_steps=[{"name": "softmax", "operator": "Softmax", "bytes_per_image": 128}],
     )

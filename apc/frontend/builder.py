@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from apc.frontend.node import Node
-from apc.frontend.quantiser import Quantiser
+from apc.frontend.quantiser import UNLIMITED, Quantiser
 from apc.frontend.values import (
     ONE,
     ZERO,
@@ -16,8 +16,8 @@ from apc.frontend.values import (
     Bounds,
     Coefficients,
     Concatenated,
-    FloatInput,
     Flattened,
+    FloatInput,
     Levels,
     MaxPooled,
     Padded,
@@ -138,16 +138,12 @@ class Builder:
             raise node.not_quantised("its input has per-channel scales and no quantiser")
         unit = min(abs(scale[0]) for scale in scales)
         ratios = [scale[0] / unit for scale in scales]
-        bounds = [
-            None if bound is None else (bound - value.offset[0]) / unit for bound in (value.lo[0], value.hi[0])
-        ]
+        bounds = [None if bound is None else (bound - value.offset[0]) / unit for bound in (value.lo[0], value.hi[0])]
         whole = all(number.denominator == 1 for number in (*ratios, *(b for b in bounds if b is not None)))
         if len(value.lo) > 1 or len(value.hi) > 1 or not whole:
             raise node.not_quantised("its input is a sum or a clamp of different scales and has no quantiser")
         lows, highs = self._interval(value)
-        least, most = (
-            [int((end - value.offset[0]) / unit) for end in ends] for ends in ([min(lows)], [max(highs)])
-        )
+        least, most = ([int((end - value.offset[0]) / unit) for end in ends] for ends in ([min(lows)], [max(highs)]))
         lo = least[0] if bounds[0] is None else int(bounds[0])
         hi = most[0] if bounds[1] is None else int(bounds[1])
         channels = value.layout[0]
@@ -217,7 +213,7 @@ class Builder:
         known = self._input_quantisers.get(value.name)
         if known is not None:
             raise node.error(
-                f"the graph input {value.name} is quantised in two different ways; quantise it once and reuse the result"
+                f"the graph input {value.name} is quantised in two different ways; quantise it once, reuse the result"
             )
         if quantiser.bipolar or quantiser.rounding is not Rounding.HALF_EVEN:
             raise node.error(
@@ -235,9 +231,7 @@ class Builder:
         name = self.emit(node, value.name, op)
         shape, dtype = self.raw_inputs[value.name]
         own = quantiser.params
-        self.graph.graph_inputs.append(
-            GraphInput(value.name, name, shape, dtype, own.scale, own.zero_point, lo, hi)
-        )
+        self.graph.graph_inputs.append(GraphInput(value.name, name, shape, dtype, own.scale, own.zero_point, lo, hi))
         return name
 
     def _one_level(self, node: Node, quantiser: Quantiser, bound: Fraction) -> int:
@@ -275,6 +269,10 @@ class Builder:
             params,
             quantiser.bipolar,
         )
+        if quantiser.hi == UNLIMITED:
+            reached = op.infer([self.graph.type(term.node) for term in value.terms])
+            lo, hi = int(reached.lo.min()), int(reached.hi.max())
+            op = replace(op, lo=lo, hi=hi, dtype=IntType.containing(lo, hi))
         return self.emit(node, f"{value.label}.quant", op, tuple(term.node for term in value.terms))
 
     def _common_level(self, node: Node, quantiser: Quantiser, bounds: Bounds, default: int) -> int:
@@ -293,9 +291,7 @@ class Builder:
         quant = QuantParams(np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
         node = self.emit(None, name, Input(layout, dtype, quant, dtype.min, dtype.max))
         onnx_shape, onnx_dtype = self.raw_inputs[name]
-        self.graph.graph_inputs.append(
-            GraphInput(name, node, onnx_shape, onnx_dtype, None, None, dtype.min, dtype.max)
-        )
+        self.graph.graph_inputs.append(GraphInput(name, node, onnx_shape, onnx_dtype, None, None, dtype.min, dtype.max))
         return Affine(shape, layout, (Term(node, ONE),), label=node)
 
     def is_accumulator(self, value: Value) -> bool:

@@ -10,8 +10,8 @@ from apc.frontend.builder import Builder
 from apc.frontend.elementwise import Handler, constant, fractions, operand, optional_array, variable
 from apc.frontend.node import Node
 from apc.frontend.ternary import IntegerWeights, NotTernary, recover
-from apc.frontend.values import ZERO, Affine, Const, Operand, Padded, Pads, Term, Value, multiply
-from apc.frontend.windows import read_window
+from apc.frontend.values import ZERO, Affine, Const, Operand, Padded, Term, Value, multiply
+from apc.frontend.windows import read_window, sum_of_pads
 from ir.boundary import integer_shape
 from ir.ops import Conv
 
@@ -81,21 +81,19 @@ def _conv(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand
     integers = _weights(builder, node, weights, label)
     value = variable(node, inputs)
     if len(value.shape) != rank + 1 or integer_shape((None, *value.shape)) != value.layout:
-        raise node.error(f"its input of shape {value.shape} does not fit its {rank}-d weights; remove the reshape before it")
+        raise node.error(
+            f"its input of shape {value.shape} does not fit its {rank}-d weights; remove the reshape before it"
+        )
     window = read_window(node, value, tuple(weights.array.shape[2:]))
     pads = window.pads
     if isinstance(value, Padded) and value.fill == 0:
-        pads = _merged(pads, value.pads)
+        pads = sum_of_pads(pads, value.pads)
         value = value.value
     matrix = integers.values.reshape(*weights.array.shape[:2], *window.kernel)
     op = Conv(matrix, window.strides, pads, window.dilations, node.integer("group", 1))
     result = _product(builder, node, value, op, integers, label, ())
     shape = result.layout if rank == 2 else (result.layout[0], result.layout[2])
     return _with_bias(node, Affine(shape, result.layout, result.terms, label=result.label), bias)
-
-
-def _merged(pads: Pads, more: Pads) -> Pads:
-    return pads[0] + more[0], pads[1] + more[1], pads[2] + more[2], pads[3] + more[3]
 
 
 def _dense(
@@ -139,9 +137,7 @@ def _matmul(builder: Builder, node: Node, inputs: list[Operand | None]) -> Opera
     return _matrix(builder, node, inputs, constant(node, inputs, 1, "second operand"), transpose=True)
 
 
-def _matrix(
-    builder: Builder, node: Node, inputs: list[Operand | None], weights: Const, transpose: bool
-) -> Affine:
+def _matrix(builder: Builder, node: Node, inputs: list[Operand | None], weights: Const, transpose: bool) -> Affine:
     if weights.array.ndim != 2:
         raise node.error(f"its weights have {weights.array.ndim} axes; only matrices are supported")
     rows = _transposed(weights, transpose)

@@ -12,7 +12,6 @@ from apc.frontend.builder import Builder
 from apc.frontend.node import Node
 from apc.frontend.values import (
     ONE,
-    UNBOUNDED,
     ZERO,
     Affine,
     Coefficients,
@@ -84,7 +83,9 @@ def per_channel(node: Node, array: np.ndarray, value: Value, what: str) -> Coeff
     full = array.reshape((1,) * (rank - array.ndim) + array.shape)
     spatial = full.reshape(full.shape[0], full.shape[1], -1)
     if full.shape[0] != 1 or (spatial != spatial[:, :, :1]).any():
-        raise node.error(f"its {what} differs from image to image or position to position; only per-channel is supported")
+        raise node.error(
+            f"its {what} differs from image to image or position to position; only per-channel is supported"
+        )
     if full.shape[1] not in (1, value.layout[0]):
         raise node.error(f"its {what} of shape {array.shape} does not fit the tensor's {value.layout[0]} channels")
     return fractions(spatial[0, :, 0])
@@ -115,8 +116,8 @@ def scale_and_shift(builder: Builder, node: Node, value: Value, scale: Coefficie
             return value
         case FloatInput():
             raise node.not_quantised(
-                f"the graph input {value.name} is scaled or shifted before its first quantiser; do that outside and feed"
-                " the result"
+                f"the graph input {value.name} is scaled or shifted before its first quantiser; do that outside"
+                " and feed the result"
             )
         case _:
             return affine_of(builder.integers(node, value), scale, offset)
@@ -192,7 +193,9 @@ def _multiply(builder: Builder, node: Node, inputs: list[Operand | None]) -> Ope
     if isinstance(left, Const):
         left, right = right, left
     if isinstance(left, Const) or not isinstance(right, Const):
-        raise node.error("the product of two tensors that depend on the inputs is not supported; multiply by a constant")
+        raise node.error(
+            "the product of two tensors that depend on the inputs is not supported; multiply by a constant"
+        )
     return scale_and_shift(builder, node, left, _nonzero(node, per_channel(node, right.array, left, "factor")), ZERO)
 
 
@@ -277,6 +280,13 @@ def _cast(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand
     raise node.error("a cast of real values to integers is not supported; use QuantizeLinear")
 
 
+def _cast_like(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
+    value, like = operand(node, inputs, 0), variable(node, inputs, 1)
+    if isinstance(like, Levels):
+        raise node.error("a cast to the type of quantised levels is not supported; use QuantizeLinear")
+    return Const(value.array.astype(np.float32), name=value.name) if isinstance(value, Const) else value
+
+
 def _identity(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     return operand(node, inputs, 0)
 
@@ -299,6 +309,7 @@ HANDLERS: dict[str, Handler] = {
     "Clip": _clip,
     "BatchNormalization": _batch_normalisation,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Identity": _identity,
     "Dropout": _dropout,
 }

@@ -9,7 +9,7 @@ from apc.frontend.builder import Builder
 from apc.frontend.elementwise import Handler, optional_array, variable
 from apc.frontend.node import Node
 from apc.frontend.values import ZERO, Affine, Layout, MaxPooled, Operand, Padded, Pads, Shape, Term, Value, multiply
-from apc.frontend.windows import Window, read_window
+from apc.frontend.windows import Window, read_window, sum_of_pads
 from ir.boundary import integer_shape
 from ir.ops import SumPool
 from ir.windows import valid_taps, window_outputs
@@ -48,11 +48,11 @@ def _max_pool(builder: Builder, node: Node, inputs: list[Operand | None]) -> Ope
     _spatial(node, value)
     window = read_window(node, value)
     layout = _outputs(node, value, window)
-    shape, pads = _like(value, layout), window.pads
+    shape = _like(value, layout)
     if isinstance(value, Padded) and value.fill is None:
-        pads = pads[0] + value.pads[0], pads[1] + value.pads[1], pads[2] + value.pads[2], pads[3] + value.pads[3]
+        window = replace(window, pads=sum_of_pads(window.pads, value.pads))
         value = value.value
-    return _pooled(builder, node, value, shape, layout, replace(window, pads=pads))
+    return _pooled(builder, node, value, shape, layout, window)
 
 
 def _pooled(builder: Builder, node: Node, value: Value, shape: Shape, layout: Layout, window: Window) -> Value:
@@ -128,7 +128,9 @@ def _reduced(value: Value, keep: bool) -> Shape:
 def _global_average(builder: Builder, node: Node, value: Value, keep: bool) -> Operand:
     layout, kernel = (value.layout[0], 1, 1), (value.layout[1], value.layout[2])
     if value.shape[0] != value.layout[0]:
-        raise node.error(f"its input of shape {value.shape} has no channels to average over; remove the reshape before it")
+        raise node.error(
+            f"its input of shape {value.shape} has no channels to average over; remove the reshape before it"
+        )
     return _average(builder, node, value, _reduced(value, keep), layout, kernel, (1, 1), (0, 0, 0, 0))
 
 

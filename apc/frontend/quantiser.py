@@ -10,6 +10,9 @@ import numpy as np
 from ir.ops import Rounding
 from ir.types import IntType, QuantParams
 
+UNLIMITED = 1 << 40
+"""``hi`` (and -``lo``) of a quantiser that does not clamp."""
+
 
 @dataclass(frozen=True)
 class Quantiser:

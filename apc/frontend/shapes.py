@@ -30,7 +30,7 @@ def reshape(builder: Builder, node: Node, value: Value, shape: Shape) -> Value:
     if layout == value.layout or (shape and shape[0] == channels and len(shape) > 1):
         return replace(value, shape=shape)
     if isinstance(value, Flattened) and layout == value.value.layout:
-        return replace(value.value, shape=shape)
+        return reshape(builder, node, value.value, shape)
     if layout == (math.prod(layout), 1, 1):
         return Flattened(shape, layout, value, label=node.name)
     raise node.error(

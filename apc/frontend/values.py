@@ -33,11 +33,14 @@ UNBOUNDED: Bounds = (None,)
 @dataclass(frozen=True, eq=False)
 class Const:
     """A constant array. ``integers``: for dequantised weights (q - zero_point, scale), both of the array's shape, so
-    that ``array`` is their float32 product. ``name``: the initializer it came from, "" where it was computed."""
+    that ``array`` is their float32 product. ``name``: the initializer it came from, "" where it was computed.
+    ``element_type``: the ONNX type code where numpy has none for it (2 and 4 bits, which arrive as int8), else 0.
+    """
 
     array: np.ndarray
     integers: tuple[np.ndarray, np.ndarray] | None = None
     name: str = ""
+    element_type: int = 0
 
 
 @dataclass(frozen=True)
@@ -211,14 +214,10 @@ def affine_of(value: Affine, scale: Coefficients, offset: Coefficients, label: s
     )
 
 
-def tightest(
-    old: Bounds, new: Bounds, choose: Callable[[Fraction, Fraction], Fraction]
-) -> Bounds:
+def tightest(old: Bounds, new: Bounds, choose: Callable[[Fraction, Fraction], Fraction]) -> Bounds:
     """The tighter of two bounds, channel by channel; ``choose`` is max for lower bounds and min for upper ones."""
     channels = max(len(old), len(new))
-    pairs = zip(
-        old * channels if len(old) == 1 else old, new * channels if len(new) == 1 else new, strict=True
-    )
+    pairs = zip(old * channels if len(old) == 1 else old, new * channels if len(new) == 1 else new, strict=True)
     return normal_bounds(tuple(b if a is None else a if b is None else choose(a, b) for a, b in pairs))
 
 

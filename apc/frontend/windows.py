@@ -21,13 +21,14 @@ class Window:
 def read_window(node: Node, value: Value, kernel: tuple[int, ...] | None = None) -> Window:
     """The window of a node over a value; ``kernel`` where the weights give it, else from the attribute."""
     rank = len(value.shape) - 1
-    kernel = node.integers("kernel_shape", kernel or ()) if kernel is None else kernel
+    kernel = node.integers("kernel_shape", ()) if kernel is None else kernel
     declared = node.integers("kernel_shape", kernel)
     strides = node.integers("strides", (1,) * rank)
     dilations = node.integers("dilations", (1,) * rank)
     if rank not in (1, 2) or {len(kernel), len(strides), len(dilations)} != {rank} or declared != kernel:
         raise node.error(
-            f"its kernel {kernel}, strides {strides} and dilations {dilations} do not fit a tensor of {rank} spatial axes"
+            f"its kernel {kernel}, strides {strides} and dilations {dilations} do not fit a tensor of {rank}"
+            " spatial axes"
         )
     if min(*kernel, *strides, *dilations) < 1:
         raise node.error("kernel, strides and dilations must be at least 1")
@@ -77,3 +78,8 @@ def _ceil_padding(size: int, kernel: int, stride: int, dilation: int, before: in
     if (outputs - 1) * stride >= size + before:
         outputs -= 1
     return max(after, (outputs - 1) * stride + extent - size - before)
+
+
+def sum_of_pads(pads: Pads, more: Pads) -> Pads:
+    """The pads of a window over a tensor that was padded before."""
+    return pads[0] + more[0], pads[1] + more[1], pads[2] + more[2], pads[3] + more[3]

@@ -39,6 +39,8 @@ class OnnxGraph:
             node.ClearField("metadata_props")
             node.ClearField("doc_string")
             self._names.update(node.output)
+            if any(entry.type == onnx.AttributeProto.GRAPH for entry in node.attribute):
+                raise UserError(f"node {node.name or index}: {node.op_type} holds a subgraph; export without control flow")
             if not node.name:
                 node.name = f"{node.op_type}_{index}"
 
@@ -92,20 +94,30 @@ class OnnxGraph:
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
     def sort(self) -> None:
-        """Put the nodes in topological order, otherwise as they stand."""
-        made = set(self.constants) | {value.name for value in self.inputs} | {""}
-        waiting, ordered = self.nodes, []
-        while waiting:
-            later = []
-            for node in waiting:
-                if made.issuperset(node.input):
-                    ordered.append(node)
-                    made.update(node.output)
+        """Order the nodes so that each stands behind those it reads, otherwise as they stand.
+
+        UserError where a tensor is made by no node or by a cycle.
+        """
+        producers, known = self.producers(), set(self.constants) | {value.name for value in self.inputs} | {""}
+        ordered: list[onnx.NodeProto] = []
+        waiting: set[int] = set()
+        for root in self.nodes:
+            stack = [root]
+            while stack:
+                node = stack[-1]
+                if known.issuperset(node.output):
+                    stack.pop()
+                    continue
+                needed = [name for name in node.input if name not in known]
+                if any(name not in producers or id(producers[name]) in waiting for name in needed):
+                    raise UserError(f"node {node.name}: input {needed[0]} is made by no earlier node; not a valid graph")
+                if needed:
+                    waiting.add(id(node))
+                    stack += [producers[name] for name in reversed(needed)]
                 else:
-                    later.append(node)
-            if len(later) == len(waiting):
-                raise UserError(f"node {later[0].name}: an input is made by no node; the model is not a valid graph")
-            waiting = later
+                    ordered.append(stack.pop())
+                    known.update(node.output)
+                    waiting.discard(id(node))
         self.nodes = ordered
 
     def to_model(self) -> onnx.ModelProto:

@@ -1,7 +1,7 @@
 """What each macro instruction does to the bit planes of a few row words, in Numba.
 
 ``planes`` is uint64[cells * n], the n words of cell (column, domain) at index column * pitch + domain; ``lanes`` is a
-tuple of length n (see ``lanes.py``). An operand is (cell of bit 0, step, width, sign): its bits are ``step`` cells apart,
+tuple of length n (see ``lanes.py``). An operand is (cell of bit 0, step, width, sign): bits lie ``step`` cells apart,
 1 along a wire and ``pitch`` across columns; ``sign`` is -1 where it is signed, else 0. Every function returns how many
 cells flipped, per lane. The flags are ordinary cells: each write that the micro-operations make to them is counted.
 Row masks that are the same for all rows are int64, -1 or 0.

@@ -54,7 +54,10 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder"), atomic_write(tmp_path):
         pass
-    with pytest.raises(UserError, match=r"x\.apc: cannot be written: No such file"), atomic_write(tmp_path / "no/x.apc"):
+    with (
+        pytest.raises(UserError, match=r"x\.apc: cannot be written: No such file"),
+        atomic_write(tmp_path / "no/x.apc"),
+    ):
         pass
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"x\.apc: cannot be written"), atomic_write(tmp_path / "file" / "x.apc"):

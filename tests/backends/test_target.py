@@ -73,7 +73,9 @@ def test_published_figures_are_those_of_their_publications() -> None:
     assert target.energy.shift_step_J == pytest.approx(19.5e-12 / 32, rel=2e-3)  # RTSim, a word of 32 tracks
     assert target.timing.write_cycles * target.timing.cycle_s >= 4e-9
     assert target.timing.shift_cycles * target.timing.cycle_s >= 2.14192e-9
-    assert target.array.arrays * target.device.area_array_m2 == pytest.approx(1024 * 45560e-12 * (22 / 45) ** 2, rel=1e-3)
+    assert target.array.arrays * target.device.area_array_m2 == pytest.approx(
+        1024 * 45560e-12 * (22 / 45) ** 2, rel=1e-3
+    )
     assert target.device.endurance_writes == 1e16
     not_assumed = {figure.key for figure in target.figures() if not figure.provenance.assumed}
     assert {"energy.write_bit_J", "energy.shift_step_J", "device.endurance_writes"} <= not_assumed

@@ -91,7 +91,10 @@ def test_usage_errors_are_one_line(
     ("error", "message"),
     [
         (UserError("net.onnx: node 'a':\n  no"), "apc: error: net.onnx: node 'a': no\n"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.npz"), "apc: error: x.npz: No such file or directory\n"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "x.npz"),
+            "apc: error: x.npz: No such file or directory\n",
+        ),
         (PermissionError(errno.EACCES, "Permission denied", "x.npz"), "apc: error: x.npz: Permission denied\n"),
         (OSError(errno.ENOSPC, "No space left on device"), "apc: error: No space left on device\n"),
     ],
@@ -110,7 +113,9 @@ def test_an_interrupt_is_status_130(fake: Callable[..., None], capsys: pytest.Ca
     assert capsys.readouterr().err == "apc: interrupted\n"
 
 
-@pytest.mark.parametrize("defect", [ValueError("shape"), OSError("strange"), OSError(errno.EBADF, "Bad file descriptor")])
+@pytest.mark.parametrize(
+    "defect", [ValueError("shape"), OSError("strange"), OSError(errno.EBADF, "Bad file descriptor")]
+)
 def test_defects_keep_their_traceback(defect: Exception, fake: Callable[..., None]) -> None:
     fake(raising(defect))
     with pytest.raises(type(defect)):

@@ -10,7 +10,13 @@ from backends.target import load_target
 TARGET = load_target(
     "rtm-ap-published",
     [
-        *("search_row_J=1", "search_key_column_J=0.5", "write_bit_J=0.25", "shift_step_J=0.125", "control_bit_J=0.0625"),
+        *(
+            "search_row_J=1",
+            "search_key_column_J=0.5",
+            "write_bit_J=0.25",
+            "shift_step_J=0.125",
+            "control_bit_J=0.0625",
+        ),
         *("move_bit_array_J=0.001", "move_bit_tile_J=0.01", "move_bit_bank_J=0.1", "move_bit_global_J=1"),
         *("leakage_array_W=2", "cycle_s=0.5", "arrays=10", "area_array_m2=0.25"),
     ],

@@ -1,0 +1,151 @@
+"""What a program costs: static counts of its tiles, their place on the chip, and the events that a target prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from backends.cost import CostReport
+from backends.rtm_ap.chip import LayerPlan, plan_chip
+from backends.rtm_ap.cost import LayerEvents, cycles_of, report
+from backends.target import Target
+from ir.counts import StaticCounts, expected_written_bits, gather_fields, search_key_columns, static_counts
+from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD, Op
+from ir.program import Program, Tile
+
+RECORD_BITS = 8 * RECORD.itemsize
+"""Encoded bits of one instruction: a plain record."""
+
+
+@dataclass(frozen=True)
+class LayerStatics:
+    """Exact counts of one layer that hold before anything runs: sums over its tiles' instruction streams, each
+    counted once whatever the number of rows. ``cycles``: of one image's schedule on the target."""
+
+    name: str
+    op: str
+    positions: int
+    instructions: int
+    encoded_bits: int
+    search_passes: int
+    write_passes: int
+    shift_steps: int
+    columns: int
+    tiles: int
+    arrays: int
+    cycles: int
+
+
+class Accounts:
+    """Static counts of a program, computed once; prices for any batch and any written bits."""
+
+    def __init__(self, program: Program, target: Target | None = None) -> None:
+        """``target``: prices other than those the program was compiled with (its array must be the same)."""
+        self.program = program
+        self.target = Target.from_table(program.target) if target is None else target
+        columns, search_or = self.target.array.columns, self.target.features.search_or
+        self._tiles: list[list[StaticCounts]] = [
+            [
+                static_counts(
+                    tile, source_fields=gather_fields(tile, program.tensors), search_or=search_or, columns=columns
+                )
+                for tile in layer.tiles
+            ]
+            for layer in program.layers
+        ]
+        self._plans: dict[int, list[LayerPlan]] = {}
+
+    def layers(self) -> list[LayerStatics]:
+        """For one image."""
+        return [self._layer_statics(index, plan) for index, plan in enumerate(self.plans(1))]
+
+    def _layer_statics(self, index: int, plan: LayerPlan) -> LayerStatics:
+        layer, counts = self.program.layers[index], self._tiles[index]
+        instructions = sum(len(tile.instructions) for tile in layer.tiles)
+        return LayerStatics(
+            name=layer.name,
+            op=layer.op,
+            positions=self.program.tensors[layer.output].positions,
+            instructions=instructions,
+            encoded_bits=instructions * RECORD_BITS,
+            search_passes=sum(int(c.searches.sum() + c.source_searches.sum()) for c in counts),
+            write_passes=sum(int(c.writes.sum()) for c in counts),
+            shift_steps=sum(_all_steps(c) for c in counts),
+            columns=max((_columns_used(tile) for tile in layer.tiles), default=0),
+            tiles=len(layer.tiles),
+            arrays=len(layer.tiles) * plan.row_tiles,
+            cycles=plan.cycles,
+        )
+
+    def plans(self, images: int) -> list[LayerPlan]:
+        """Where every layer lies and when it runs, for a batch."""
+        if images not in self._plans:
+            layers = list(zip(self.program.layers, self._tiles, strict=True))
+            cycles = [
+                [self._tile_cycles(tile, c) for tile, c in zip(layer.tiles, counts, strict=True)]
+                for layer, counts in layers
+            ]
+            encoded = [[len(tile.instructions) * RECORD_BITS for tile in layer.tiles] for layer, _ in layers]
+            self._plans[images] = plan_chip(self.program, self.target, cycles, encoded, images)
+        return self._plans[images]
+
+    def cost(self, images: int, written_bits: Sequence[float] | None = None) -> CostReport:
+        """The priced events of a batch. ``written_bits``: counted in each layer; by default what is expected of
+        independent uniform data, so that the report is an estimate."""
+        written = self.expected_written_bits(images) if written_bits is None else written_bits
+        plans = self.plans(images)
+        events = [self._events(index, plan, images, float(written[index])) for index, plan in enumerate(plans)]
+        return report(events, self.target, images)
+
+    def cycles(self, images: int) -> int:
+        """Cycles from the first instruction to the last for a batch."""
+        return sum(plan.cycles for plan in self.plans(images))
+
+    def expected_written_bits(self, images: int) -> list[float]:
+        """Expected written bits of every layer for a batch."""
+        plans = self.plans(images)
+        return [expected * plan.active_rows for expected, plan in zip(self._expected_per_row, plans, strict=True)]
+
+    @cached_property
+    def _expected_per_row(self) -> list[float]:
+        return [
+            sum(float(expected_written_bits(tile).sum()) for tile in layer.tiles) for layer in self.program.layers
+        ]
+
+    def _tile_cycles(self, tile: Tile, counts: StaticCounts) -> int:
+        gathers = tile.instructions["op"] == Op.GATHER
+        searches = int(counts.searches.sum() + counts.source_searches.sum())
+        transferred = int(tile.instructions["r_width"][gathers].sum())
+        timing, rows = self.target.timing, self.target.array.rows
+        return int(cycles_of(timing, rows, searches, int(counts.writes.sum()), _all_steps(counts), transferred))
+
+    def _events(self, index: int, plan: LayerPlan, images: int, written_bits: float) -> LayerEvents:
+        layer, plans = self.program.layers[index], self.plans(images)
+        search_rows = shifted = keys = 0
+        for tile, counts in zip(layer.tiles, self._tiles[index], strict=True):
+            search_rows += int(counts.searches.sum()) * plan.active_rows
+            shifted += (int(counts.shift_steps.sum()) + counts.rewind_steps) * plan.active_rows
+            keys += int(search_key_columns(tile, self.target.features.search_or).sum()) * plan.row_tiles
+            for tensor, (searches, steps, rewind) in counts.sources.items():
+                source = plans[self.program.tensors[tensor].producer]
+                search_rows += searches * source.active_rows
+                shifted += (steps + rewind) * source.active_rows
+                keys += searches * source.row_tiles
+        return plan.events(search_rows, keys, written_bits, shifted)
+
+
+def _all_steps(counts: StaticCounts) -> int:
+    """Shift steps of a tile in its own arrays and in its sources', rewinding included."""
+    return int(counts.shift_steps.sum()) + counts.rewind_steps + sum(s + r for _, s, r in counts.sources.values())
+
+
+def _columns_used(tile: Tile) -> int:
+    """How many columns a tile's fields and flags occupy, up to the last one."""
+    records = tile.instructions
+    if not len(records):
+        return FLAG_COLUMNS
+    across = (records["flags"] & R_ACROSS) != 0
+    return int((records["r_column"].astype(np.int64) + np.where(across, records["r_width"], 1)).max())

@@ -1,0 +1,107 @@
+"""Comparing a simulation with what it must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from apc.driver import CheckResult
+from ir.errors import UserError
+from ir.program import Boundary, Program
+
+if TYPE_CHECKING:
+    import onnx
+
+    from simulator.rtm.run import SimulationResult
+
+
+def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulation: SimulationResult) -> CheckResult:
+    """Every stored tensor against the integer reference interpreter on the model that the program was made from.
+
+    The graph is imported again from the model in the program and is not transformed, so that passes, lowering, code
+    generation and simulation all stand on trial. Passes may rename or merge nodes: tensors are matched by name, and
+    those that exist in the imported graph are compared.
+    """
+    from apc.frontend import load_graph
+    from ir.interpreter import run_graph
+
+    loaded = load_graph(_model(program))
+    values = run_graph(loaded.graph, dict(inputs), keep="all")
+    layers = []
+    for index, tensor in enumerate(program.tensors):
+        if tensor.producer >= 0 and tensor.name in values and index in simulation.tensors:
+            layers.append(_compare(tensor.name, simulation.tensors[index], values[tensor.name]))
+    return CheckResult(
+        "reference",
+        sum(layer["elements"] for layer in layers),
+        sum(layer["mismatches"] for layer in layers),
+        max((layer["max_abs_difference"] for layer in layers), default=0),
+        layers,
+    )
+
+
+def _compare(name: str, got: np.ndarray, wanted: np.ndarray) -> dict[str, int | str]:
+    difference = np.abs(got - wanted)
+    return {
+        "name": name,
+        "elements": difference.size,
+        "mismatches": int(np.count_nonzero(difference)),
+        "max_abs_difference": int(difference.max(initial=0)),
+    }
+
+
+def check_onnxruntime(
+    program: Program, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
+) -> CheckResult:
+    """The outputs against onnxruntime with graph optimisations off, in steps of each output's own scale.
+
+    onnxruntime computes in float32: differences of one step where its rounding decides are its own, and are reported.
+    """
+    expected = run_onnxruntime(_model(program), inputs, [boundary.name for boundary in program.outputs])
+    elements = mismatches = 0
+    largest = 0.0
+    for boundary in program.outputs:
+        steps = np.abs(_in_steps(boundary, outputs[boundary.name]) - _in_steps(boundary, expected[boundary.name]))
+        elements += steps.size
+        mismatches += int(np.count_nonzero(np.rint(steps)))
+        largest = max(largest, float(np.rint(steps).max(initial=0)))
+    return CheckResult("onnxruntime", elements, mismatches, largest)
+
+
+def _in_steps(boundary: Boundary, values: np.ndarray) -> np.ndarray:
+    if boundary.scale is None:
+        return values.astype(np.float64)
+    column = (1, -1, *([1] * (values.ndim - 2))) if values.ndim > 1 else (-1,)
+    return values.astype(np.float64) / boundary.scale.astype(np.float64).reshape(column)
+
+
+def run_onnxruntime(
+    model: onnx.ModelProto, inputs: Mapping[str, np.ndarray], names: list[str], threads: int = 2
+) -> dict[str, np.ndarray]:
+    """Outputs of a model by onnxruntime, graph optimisations off, image by image where its batch is fixed to 1."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    batch = next(iter(inputs.values())).shape[0]
+    fixed = next((i.shape[0] for i in session.get_inputs() if i.shape and isinstance(i.shape[0], int)), None)
+    size = batch if fixed is None else fixed
+    if batch % size:
+        raise UserError(f"--check onnxruntime: the model takes batches of {size}, and {batch} images are no multiple")
+    parts = [
+        session.run(names, {name: array[start : start + size] for name, array in inputs.items()})
+        for start in range(0, batch, size)
+    ]
+    return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def _model(program: Program) -> onnx.ModelProto:
+    import onnx
+
+    if not program.model:
+        raise UserError("this program does not contain the model it was compiled from: compile it again")
+    return onnx.load_model_from_string(program.model)

@@ -1,0 +1,173 @@
+"""The way of a model: read, transform, compile, simulate, check, price."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ir.errors import UserError
+from ir.program import Program
+
+if TYPE_CHECKING:
+    from apc.accounting import Accounts
+    from backends.cost import CostReport
+    from ir.graph import Graph
+    from ir.passes.manager import PassStatistics
+    from simulator.rtm.run import SimulationResult
+
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what is being worked on)."""
+
+
+def _silent(done: int, total: int, label: str) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What ``compile_model`` can be told. ``overrides``: "KEY=VALUE" for figures of the target; ``passes``: names
+    instead of the level's own; ``calibration``: inputs by name for activations that are still float."""
+
+    target: str | Path = "rtm-ap-published"
+    overrides: Sequence[str] = ()
+    level: str = "O0"
+    passes: str | None = None
+    calibration: Mapping[str, np.ndarray] | None = None
+    activations: int = 4
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None
+    ternary_tolerance: float = 0.0
+    after_pass: Callable[[str, Graph], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """A program, the graph it came from, and what there is to say about both."""
+
+    program: Program
+    graph: Graph
+    passes: list[PassStatistics]
+    warnings: list[str]
+
+
+def compile_model(
+    source: Any, options: CompileOptions | None = None, *, example: Any = None, progress: Progress = _silent
+) -> Compilation:
+    """Compile an ``.onnx`` file, a "package.module:factory" or an nn.Module with an example input.
+
+    Raises UserError, one line, for whatever is wrong with the model, the target or the options.
+    """
+    from apc.frontend import load_graph
+    from backends.rtm_ap.compiler import Origin, compile_graph
+    from backends.target import load_target
+    from ir.passes import LEVELS, PASSES
+    from ir.passes.manager import parse_passes, run_passes
+
+    options = options or CompileOptions()
+    if options.level not in LEVELS:
+        raise UserError(f"level -{options.level} does not exist in this version: choose from -{', -'.join(LEVELS)}")
+    target = load_target(options.target, options.overrides)
+    names = ",".join(LEVELS[options.level]) if options.passes is None else options.passes
+    passes = parse_passes(names, PASSES)
+    loaded = load_graph(
+        source,
+        example=example,
+        input_shapes=options.input_shapes,
+        ternary_tolerance=options.ternary_tolerance,
+        calibration=options.calibration,
+        activations=options.activations,
+    )
+    statistics = run_passes(loaded.graph, passes, options.after_pass)
+    origin = Origin(loaded.model_bytes_sha256, options.level, tuple(item.name for item in passes))
+    program = compile_graph(
+        loaded.graph, target, origin, lambda name, done, total: progress(done, total, name)
+    )
+    program.model = loaded.onnx_model.SerializeToString()
+    program.host_steps = host_steps(program)
+    return Compilation(program, loaded.graph, statistics, loaded.warnings)
+
+
+def host_steps(program: Program) -> list[dict[str, Any]]:
+    """What is left to a host: the float side of the network's inputs and outputs, with the bytes that cross."""
+    steps = []
+    for kind, boundaries in (("quantise input", program.inputs), ("dequantise output", program.outputs)):
+        for boundary in boundaries:
+            if boundary.scale is not None:
+                tensor = program.tensors[boundary.tensor]
+                width = np.dtype(boundary.dtype).itemsize
+                crossing = tensor.channels * tensor.positions * width
+                steps.append({"name": boundary.name, "operator": kind, "bytes_per_image": crossing})
+    return steps
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Elements that differ between the simulation and what it was compared with, in integer steps."""
+
+    against: str
+    elements: int
+    mismatches: int
+    max_abs_difference: float
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """``outputs``: by ONNX name, with the ONNX graph's shapes and dtypes; ``tensors``: integers by stored tensor."""
+
+    images: int
+    outputs: dict[str, np.ndarray]
+    simulation: SimulationResult
+    accounts: Accounts
+    cost: CostReport
+    wall_s: float
+    check: CheckResult | None = None
+
+
+def run_model(
+    program: Program,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    engine: Literal["fast", "reference"] = "fast",
+    threads: int = 2,
+    check: Literal["reference", "onnxruntime"] | None = None,
+    progress: Progress = _silent,
+) -> RunResult:
+    """Simulate a batch. ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any batch).
+
+    ``check`` compares every stored tensor with the reference interpreter, or the outputs with onnxruntime.
+    Raises UserError for inputs that do not fit.
+    """
+    import time
+
+    from apc.accounting import Accounts
+    from apc.checks import check_onnxruntime, check_reference
+    from ir.boundary import dequantise_output, quantise_input
+    from simulator.rtm.run import run_program
+
+    expected = {boundary.name for boundary in program.inputs}
+    if set(inputs) != expected:
+        raise UserError(
+            f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
+            f"{', '.join(sorted(expected))}: rename the arrays"
+        )
+    if threads < 1:
+        raise UserError(f"--threads {threads}: at least one thread is needed")
+    integers = {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
+    started = time.perf_counter()
+    keep = "all" if check == "reference" else "outputs"
+    simulation = run_program(program, integers, engine=engine, threads=threads, keep=keep, progress=progress)
+    wall_s = time.perf_counter() - started
+    outputs = {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in program.outputs}
+    accounts = Accounts(program)
+    written = [float(layer.written_bits.sum()) for layer in simulation.layers]
+    result = None
+    if check == "reference":
+        result = check_reference(program, integers, simulation)
+    elif check == "onnxruntime":
+        result = check_onnxruntime(program, inputs, outputs)
+    cost = accounts.cost(simulation.images, written)
+    return RunResult(simulation.images, outputs, simulation, accounts, cost, wall_s, result)

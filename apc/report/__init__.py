@@ -1,0 +1,1 @@
+"""Tables and texts made from programs and runs."""

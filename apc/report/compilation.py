@@ -1,0 +1,73 @@
+"""What `apc compile` reports: exact static counts of every layer and an energy estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from apc.accounting import Accounts, LayerStatics
+from apc.report.units import with_unit
+from backends.cost import CostReport
+from ir.program import Program
+
+STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds")
+COUNTS = ("instructions", "encoded_bits", "search_passes", "write_passes", "shift_steps", "cycles")
+
+
+def compile_report(program: Program, compile_s: float, warnings: list[str]) -> dict[str, Any]:
+    """The payload of `apc compile --json` (docs/json.md). Counts are static and exact; energies are estimates for
+    one image, from the bits that independent uniform data would be expected to switch."""
+    accounts = Accounts(program)
+    estimate = accounts.cost(images=1)
+    layers = [
+        _layer(program, index, statics, estimate) for index, statics in enumerate(accounts.layers())
+    ]
+    totals = {key: sum(layer[key] for layer in layers) for key in (*STATISTICS, *COUNTS)}
+    return {
+        "model_sha256": program.model_sha256,
+        "target": program.target["name"],
+        "level": program.level,
+        "layers": layers,
+        "totals": {**totals, "energy_estimate_J": estimate.energy_J()},
+        "energy_estimate_J": estimate.energy_J(),
+        "compile_s": compile_s,
+        "host_steps": program.host_steps,
+        "warnings": warnings,
+    }
+
+
+def _layer(program: Program, index: int, statics: LayerStatics, estimate: CostReport) -> dict[str, Any]:
+    statistics = program.layers[index].statistics
+    energy = dict(estimate.layers[index].energy_J)
+    return {
+        "name": statics.name,
+        "op": statics.op,
+        "positions": statics.positions,
+        **{key: statistics[key] for key in STATISTICS},
+        **{key: getattr(statics, key) for key in COUNTS},
+        "columns": statics.columns,
+        "arrays": statics.arrays,
+        "groups": statistics["groups"],
+        "energy_estimate_J": {**energy, "total": sum(energy.values())},
+    }
+
+
+def compile_table(report: dict[str, Any]) -> Table:
+    """The report as a table for people, with a line of totals."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("layer", overflow="fold")
+    for heading in ("rows", "adds", "bit-adds", "instr.", "enc. bits", "searches", "shifts", "cycles", "estimate"):
+        table.add_column(heading, justify="right")
+    shown = ("adds", "bit_adds", "instructions", "encoded_bits", "search_passes", "shift_steps", "cycles")
+    for layer in report["layers"]:
+        counts = [f"{layer[key]:,}" for key in shown]
+        table.add_row(
+            layer["name"], f"{layer['positions']:,}", *counts, with_unit(layer["energy_estimate_J"]["total"], "J")
+        )
+    totals = report["totals"]
+    table.add_section()
+    energy = with_unit(totals["energy_estimate_J"]["total"], "J")
+    table.add_row("all", "", *(f"{totals[key]:,}" for key in shown), energy)
+    return table

@@ -1,0 +1,77 @@
+"""Expected flips against a Monte Carlo on the reference machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ir.counts import expected_written_bits
+from ir.expand import expand_instruction
+from ir.isa import Field, Op
+from ir.program import Tile
+from simulator.rtm.machine import Machine
+from tests.programs import macro, tile
+
+A, B, R = Field(3, 2, 4), Field(4, 1, 6, signed=True), Field(5, 3, 7)
+
+
+def monte_carlo(program: Tile, cleared: Field | None) -> tuple[float, float]:
+    """(mean flips a row over random cells, its standard error)"""
+    groups = []
+    rng = np.random.default_rng(11)
+    for _ in range(16):
+        machine = Machine(2048, 24, 16)
+        machine.cells[:] = rng.integers(0, 2, machine.cells.shape)
+        if cleared is not None:
+            machine.load(cleared, np.zeros(2048, np.int64))
+        for op in expand_instruction(program.instructions[0], program, False, list(machine.offsets)):
+            machine.execute(op, rng.integers(0, 2, 2048).astype(bool))
+        groups.append(machine.events.written_bits / 2048)
+    return float(np.mean(groups)), float(np.std(groups) / np.sqrt(len(groups)))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        macro(Op.CONST, R),
+        macro(Op.COPY, R, B),
+        macro(Op.ADD, R, A),
+        macro(Op.ADD, R, B),
+        macro(Op.SUB, R, B),
+        macro(Op.ADDO, R, A, B),
+        macro(Op.ADDO, R, A, B, cleared=True),
+        macro(Op.SUBO, R, B, A),
+        macro(Op.ADDC, R),
+        macro(Op.EXTEND, R, from_width=3),
+        macro(Op.GATHER, R),
+    ],
+    ids=lambda record: f"{Op(int(record['op'])).name}-{int(record['flags'])}-{int(record['a_width'])}",
+)
+def test_expected_flips_are_the_mean_over_random_rows(record: np.ndarray) -> None:
+    """Exact for instructions of one sweep."""
+    program = tile([record], [37, 5], [], [])
+    mean, error = monte_carlo(program, R if int(record["flags"]) & 64 else None)
+    assert expected_written_bits(program)[0] == pytest.approx(mean, abs=4 * error + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        macro(Op.MAX, Field(5, 3, 6, signed=True), B),
+        macro(Op.CLAMP, Field(5, 3, 4), B, imm=2),
+        macro(Op.STEP, R, B),
+    ],
+    ids=["MAX", "CLAMP", "STEP"],
+)
+def test_expected_flips_are_near_where_a_second_sweep_follows(record: np.ndarray) -> None:
+    program = tile([record], [5, 37, 0, 15], [], [])
+    mean, _ = monte_carlo(program, None)
+    assert expected_written_bits(program)[0] == pytest.approx(mean, rel=0.15)
+
+
+def test_an_added_bit_flips_three_quarters_of_a_cell_with_a_random_carry() -> None:
+    """The figure of facts/rtm_ap.md: 0.75 written bits a bit of an in-place addition on uniform data."""
+    wide = macro(Op.ADD, Field(4, 0, 40), Field(3, 0, 40))
+    narrow = macro(Op.ADD, Field(4, 0, 20), Field(3, 0, 20))
+    one, two = (expected_written_bits(tile([record], [], [], []))[0] for record in (narrow, wide))
+    assert (two - one) / 20 == pytest.approx(0.75, abs=1e-4)
