@@ -1,6 +1,6 @@
 """The `.apc` artifact: a compiled network in one file.
 
-A zip of ``manifest.json`` (``apc.manifest``), ``model.onnx`` and five .npy members. ``constants.npy`` (int64), ``gathers.npy``,
+A zip of ``manifest.json`` (``apc.manifest``), ``model.onnx`` and five .npy members. ``constants.npy``, ``gathers.npy``,
 ``row_maps.npy`` and ``fields.npy`` hold the tables of all tiles, layers and tensors one after another;
 ``instructions.npy`` holds the macro instructions as byte planes, uint8 [16, instructions], because zlib packs
 planes three times as tightly and as fast as records. The zip's comment is the sha256 of all bytes before it, so a

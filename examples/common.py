@@ -13,6 +13,8 @@ import onnx
 import torch
 from torch import nn
 
+from apc.quantize.onnx_graph import name_by_module
+
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -72,6 +74,7 @@ def to_onnx(
         raise RuntimeError("torch.onnx.export returned no model")
     proto = program.model_proto
     proto.ir_version = min(proto.ir_version, 10)
+    name_by_module(proto.graph.node)
     for node in proto.graph.node:
         del node.metadata_props[:]
     return proto

@@ -29,7 +29,7 @@ Interval = tuple[int, int]
 #: how many combinations of the operands beside the main one are enumerated at most
 MAX_COMBINATIONS = 1 << 14
 MAX_SHIFT = 30
-MAX_PROOF_POINTS = 1 << 22
+MAX_PROOF_POINTS = 1 << 26
 #: shifts tried beyond the first that admits a plan, in search of fewer digits
 EXTRA_SHIFTS = 6
 
@@ -255,15 +255,21 @@ class _Problem:
     def proves(self, plan: Plan) -> bool:
         """Does the plan equal the staircase on every value of the main operand, for every combination of the others?
 
-        Above ``MAX_PROOF_POINTS`` only both sides of every threshold are compared: plan and staircase are monotone in
-        the main operand, so they are equal everywhere if they are equal there.
+        A ScalePlan is evaluated on the whole product of intervals (up to ``MAX_PROOF_POINTS``; above, on both sides of
+        every threshold, which decides because plan and staircase are both monotone in the main operand). A StepPlan is
+        the staircase written down: both sides of every threshold are looked at.
         """
-        x = np.arange(self.main[0], self.main[1] + 1, dtype=np.int64)
-        every = len(x) * len(self.combinations) <= MAX_PROOF_POINTS
+        span = self.main[1] - self.main[0] + 1
+        if isinstance(plan, ScalePlan) and span * len(self.combinations) <= MAX_PROOF_POINTS:
+            tie = plan.tie or Tie(0, -1, 0)
+            numbers = (plan.multipliers[0], plan.initial, plan.bias, plan.shift, plan.lo, plan.hi)
+            others = np.array(plan.multipliers[1:], np.int64)
+            ties = (tie.constant, tie.shift, tie.sign)
+            stairs = (self.values, self.thresholds, self.stairs.lowest)
+            return bool(_equal_everywhere(numbers, ties, others, self.main, self.combinations, *stairs))
         staircase = np.concatenate([[self.stairs.lowest], self.values])
         for combination, steps in zip(self.combinations, self.thresholds, strict=True):
-            if not every:
-                x = np.clip(np.concatenate([self.main, steps - 1, steps]), *self.main)
+            x = np.clip(np.concatenate([self.main, steps - 1, steps]), *self.main)
             operands = [self.sign * x, *(np.full_like(x, v) for v in combination)]
             if not np.array_equal(plan.evaluate(operands), staircase[np.searchsorted(steps, x, side="right")]):
                 return False
@@ -392,3 +398,29 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
                 if cost < best[0]:
                     best = (np.int64(cost), np.int64(shift), np.int64(multiplier), np.int64(code), low, high)
     return best
+
+
+@numba.njit(cache=True, nogil=True)
+def _equal_everywhere(numbers, ties, others, main, combinations, values, thresholds, lowest):
+    """ScalePlan.evaluate against the staircase on every point."""
+    multiplier, initial, bias, shift, lo, hi = numbers
+    constant, tie_shift, tie_sign = ties
+    for row in range(combinations.shape[0]):
+        rest = bias
+        for i in range(others.shape[0]):
+            rest += others[i] * combinations[row, i]
+        wrong = 0
+        for level in range(values.shape[0] + 1):
+            # between two thresholds the staircase is flat: a loop without branches
+            first = main[0] if level == 0 else max(main[0], thresholds[row, level - 1])
+            end = main[1] + 1 if level == values.shape[0] else min(main[1] + 1, thresholds[row, level])
+            expected = lowest if level == 0 else values[level - 1]
+            start = multiplier * (first + initial) + rest
+            for step in range(end - first):
+                total = start + multiplier * step
+                if tie_shift >= 0:
+                    total += constant + tie_sign * (((total >> shift) & 1) << tie_shift)
+                wrong |= min(max(total >> shift, lo), hi) ^ expected
+        if wrong:
+            return False
+    return True

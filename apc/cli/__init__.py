@@ -106,7 +106,8 @@ def _complain(message: str) -> int:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    """``message`` on one line, without characters that a terminal would obey (files may have put them there)."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
 
 
 def _silence_stdout() -> None:

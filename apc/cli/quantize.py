@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from apc.cli import console
 
 if TYPE_CHECKING:
+    import onnx
+
     from apc.quantize import QuantizedModel
 
 NAME = "quantize"
@@ -17,7 +19,7 @@ HELP = "quantise a float network to a ternary, binary or integer ONNX file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a float ONNX file")
+    parser.add_argument("model", metavar="MODEL", help="a float ONNX file, or package.module:factory")
     parser.add_argument("-o", "--output", metavar="Q.onnx", type=Path, required=True, help="the file to write")
     parser.add_argument(
         "--weights",
@@ -51,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     from apc.files import atomic_write
     from apc.quantize import quantize_model
-    from apc.quantize.files import load_arrays, load_model
+    from apc.quantize.files import load_arrays
 
-    model = load_model(args.model)
+    model = _read(args.model)
     calibration = load_arrays(args.calibration) if args.calibration else None
     quantised = quantize_model(
         model,
@@ -77,10 +79,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _read(source: str) -> onnx.ModelProto:
+    from apc.frontend.onnx_reader import check_versions, read_model
+    from apc.frontend.torch_export import call_factory, export, is_factory
+
+    if is_factory(source):
+        return export(*call_factory(source))
+    model, _ = read_model(Path(source))
+    check_versions(model)
+    return model
+
+
 def as_json(args: argparse.Namespace, quantised: QuantizedModel) -> dict[str, Any]:
     """{model, output, weights, activations, first_last, method, percentile, exact, calibrated, layers, warnings}."""
     return {
-        "model": str(args.model),
+        "model": args.model,
         "output": str(args.output),
         "weights": args.weights,
         "activations": args.activations,

@@ -44,9 +44,10 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
 
 
 def _load_external(model: onnx.ModelProto, path: Path, digest: hashlib._Hash) -> None:
-    from onnx.external_data_helper import _get_all_tensors, load_external_data_for_tensor, uses_external_data
+    from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-    for tensor in _get_all_tensors(model):
+    attributes = [attribute.t for node in model.graph.node for attribute in node.attribute if attribute.HasField("t")]
+    for tensor in (*model.graph.initializer, *attributes):
         if not uses_external_data(tensor):
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}

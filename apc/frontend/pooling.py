@@ -72,12 +72,9 @@ def _global_max_pool(builder: Builder, node: Node, inputs: list[Operand | None])
 def _average_pool(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     value = variable(node, inputs)
     _spatial(node, value)
-    if node.integer("ceil_mode", 0):
-        window = read_window(node, value)
-        node.attributes["ceil_mode"] = 0
-        if read_window(node, value) != window:
-            raise node.error("ceil_mode makes its last windows smaller; set ceil_mode to 0 or pad the input")
-    window = read_window(node, value)
+    window = read_window(node, value, floor=True)
+    if read_window(node, value) != window:
+        raise node.error("ceil_mode makes its last windows smaller; set ceil_mode to 0 or pad the input")
     if window.dilations != (1, 1):
         raise node.error("dilations are not supported for averages")
     layout = _outputs(node, value, window)
@@ -87,7 +84,8 @@ def _average_pool(builder: Builder, node: Node, inputs: list[Operand | None]) ->
         )
     pads = window.pads
     if isinstance(value, Padded) and value.fill == 0 and not any(pads):
-        value, pads = value.value, value.pads
+        pads = value.pads
+        value = value.value
     return _average(builder, node, value, _like(value, layout), layout, window.kernel, window.strides, pads)
 
 

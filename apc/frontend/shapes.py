@@ -93,8 +93,12 @@ def _unsqueeze(builder: Builder, node: Node, inputs: list[Operand | None]) -> Op
     added = {axis % rank for axis in axes}
     if 0 in added:
         raise node.error("an axis before the batch is not supported; insert it behind")
-    sizes = iter(value.shape)
-    return reshape(builder, node, value, tuple(1 if axis in added else next(sizes) for axis in range(1, rank)))
+    if len(added) != len(axes) or any(not -rank <= axis < rank for axis in axes):
+        raise node.error(f"its axes {axes} do not fit a result of {rank} axes")
+    wanted = list(value.shape)
+    for axis in sorted(added):
+        wanted.insert(axis - 1, 1)
+    return reshape(builder, node, value, tuple(wanted))
 
 
 def _concat(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:

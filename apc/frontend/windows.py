@@ -18,8 +18,9 @@ class Window:
     dilations: tuple[int, int]
 
 
-def read_window(node: Node, value: Value, kernel: tuple[int, ...] | None = None) -> Window:
-    """The window of a node over a value; ``kernel`` where the weights give it, else from the attribute."""
+def read_window(node: Node, value: Value, kernel: tuple[int, ...] | None = None, floor: bool = False) -> Window:
+    """The window of a node over a value; ``kernel`` where the weights give it, else from the attribute. ``floor``:
+    as if ceil_mode were 0."""
     rank = len(value.shape) - 1
     kernel = node.integers("kernel_shape", ()) if kernel is None else kernel
     declared = node.integers("kernel_shape", kernel)
@@ -34,7 +35,7 @@ def read_window(node: Node, value: Value, kernel: tuple[int, ...] | None = None)
         raise node.error("kernel, strides and dilations must be at least 1")
     sizes = value.layout[3 - rank :]
     before, after = _padding(node, sizes, kernel, strides, dilations)
-    if node.integer("ceil_mode", 0):
+    if node.integer("ceil_mode", 0) and not floor:
         after = tuple(
             _ceil_padding(*axis) for axis in zip(sizes, kernel, strides, dilations, before, after, strict=True)
         )

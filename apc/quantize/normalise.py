@@ -28,14 +28,25 @@ def fold_constants(graph: OnnxGraph) -> None:
     """Evaluate every node that reads constants only, but quantisers, which are kept as the model states them."""
     graph.sort()
     kept: list[onnx.NodeProto] = []
+    floats = _float_tensors(graph) if any(node.op_type == "CastLike" for node in graph.nodes) else set()
     for node in graph.nodes:
         foldable = node.op_type not in QUANTISERS and node.domain in ("", "ai.onnx")
-        if foldable and all(name in graph.constants for name in node.input if name):
+        if node.op_type == "CastLike" and node.input[0] in graph.constants and node.input[1] in floats:
+            value = graph.array(node.input[0])
+            graph.set_constant(node.output[0], np.asarray(value, np.float32))
+        elif foldable and all(name in graph.constants for name in node.input if name):
             for name, value in zip(node.output, _evaluate(graph, node), strict=True):
                 graph.set_constant(name, value)
         else:
             kept.append(node)
     graph.nodes = kept
+
+
+def _float_tensors(graph: OnnxGraph) -> set[str]:
+    """Names of the tensors that shape inference knows to be float32."""
+    inferred = onnx.shape_inference.infer_shapes(graph.to_model()).graph
+    values = [*inferred.value_info, *inferred.input, *inferred.output]
+    return {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
 
 
 def _evaluate(graph: OnnxGraph, node: onnx.NodeProto) -> list[np.ndarray]:

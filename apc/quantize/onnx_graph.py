@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,6 +14,7 @@ from ir.errors import UserError
 
 IR_VERSION = 10
 MINIMUM_OPSET = 13
+TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 class OnnxGraph:
@@ -35,12 +38,13 @@ class OnnxGraph:
         self.inputs: list[onnx.ValueInfoProto] = [value for value in graph.input if value.name not in self.constants]
         self.outputs: list[onnx.ValueInfoProto] = list(graph.output)
         self._names = set(self.constants) | {value.name for value in self.inputs}
+        name_by_module(self.nodes)
         for index, node in enumerate(self.nodes):
             node.ClearField("metadata_props")
             node.ClearField("doc_string")
             self._names.update(node.output)
             if any(entry.type == onnx.AttributeProto.GRAPH for entry in node.attribute):
-                raise UserError(f"node {node.name or index}: {node.op_type} holds a subgraph; export without control flow")
+                raise UserError(f"node {node.name or index}: {node.op_type} holds a subgraph; avoid control flow")
             if not node.name:
                 node.name = f"{node.op_type}_{index}"
 
@@ -54,7 +58,7 @@ class OnnxGraph:
         return None if tensor is None else numpy_helper.to_array(tensor)
 
     def set_constant(self, name: str, value: np.ndarray) -> None:
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         self._names.add(name)
 
     def add_constant(self, name: str, value: np.ndarray) -> str:
@@ -109,8 +113,9 @@ class OnnxGraph:
                     stack.pop()
                     continue
                 needed = [name for name in node.input if name not in known]
-                if any(name not in producers or id(producers[name]) in waiting for name in needed):
-                    raise UserError(f"node {node.name}: input {needed[0]} is made by no earlier node; not a valid graph")
+                bad = [name for name in needed if name not in producers or id(producers[name]) in waiting]
+                if bad:
+                    raise UserError(f"node {node.name}: input {bad[0]} is made by no earlier node; not a valid graph")
                 if needed:
                     waiting.add(id(node))
                     stack += [producers[name] for name in reversed(needed)]
@@ -135,6 +140,23 @@ class OnnxGraph:
         model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="apc")
         model.functions.extend(self._model.functions)
         return model
+
+
+def name_by_module(nodes: Iterable[onnx.NodeProto]) -> None:
+    """Call nodes of torch's dynamo exporter after their module ("layer1.0.add"), by the scopes it leaves on them."""
+    taken: set[str] = set()
+    for node in nodes:
+        scopes = next((entry.value for entry in node.metadata_props if entry.key == TORCH_SCOPES), "")
+        path = re.findall(r"'([\w.]+)'", scopes)
+        if path:
+            name = ".".join([*path[-2:-1], re.sub(r"_\d+$", "", path[-1])])
+            unique = next(
+                candidate
+                for candidate in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+                if candidate not in taken
+            )
+            node.name = unique
+        taken.add(node.name)
 
 
 def attribute(node: onnx.NodeProto, name: str, default: int | float) -> int | float:

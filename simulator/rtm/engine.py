@@ -20,8 +20,6 @@ from simulator.rtm.counters import CLASSES
 from simulator.rtm.gather import source_maps
 
 ROWS_PER_WORD = 64
-CACHE_BYTES = 768 * 1024
-"""A block's bit planes should stay below this, to remain in a core's second-level cache."""
 BLOCK_COST = {4: 24, 8: 31, 16: 45}
 """Words run at once -> time of one addition, about ns. Each key is a specialisation of the kernel, 4 s to compile."""
 TASKS_PER_THREAD = 4
@@ -83,10 +81,9 @@ class _Job:
         return written
 
 
-def _choose_lanes(words: int, tiles: int, threads: int, cells: int) -> int:
-    """Words to run at once, for the least expected time of a layer of ``tiles`` tiles that use ``cells`` cells."""
-    fitting = [lanes for lanes in BLOCK_COST if cells * lanes * 8 <= CACHE_BYTES] or [min(BLOCK_COST)]
-    return min(fitting, key=lambda lanes: -(-tiles * -(-words // lanes) // threads) * BLOCK_COST[lanes])
+def _choose_lanes(words: int, tiles: int, threads: int) -> int:
+    """Words to run at once, for the least expected time of a layer of ``tiles`` tiles on ``words`` row words."""
+    return min(BLOCK_COST, key=lambda lanes: -(-tiles * -(-words // lanes) // threads) * BLOCK_COST[lanes])
 
 
 def check_storable(tensor: StoredTensor) -> None:
@@ -131,9 +128,9 @@ class FastEngine:
             for number, tile in enumerate(layer.tiles)
         ]
         tasks, owners = [], []
+        lanes = _choose_lanes(words, len(jobs), self.threads)
+        parts = self._parts(words, lanes, len(jobs))
         for number, job in enumerate(jobs):
-            lanes = _choose_lanes(words, len(jobs), self.threads, job.columns * job.pitch)
-            parts = self._parts(words, lanes, len(jobs))
             tasks += [partial(job.run, part, lanes) for part in parts]
             owners += [number] * len(parts)
         for number, bits in zip(owners, self._map(tasks), strict=True):
@@ -168,6 +165,8 @@ class FastEngine:
         sources = np.zeros((len(tile.gathers), 3), np.int64)
         for tensor in np.unique(tile.gathers["tensor"]).tolist():
             values = tensors[tensor]
+            if values.dtype != np.int32 or not values.flags.c_contiguous:
+                raise ValueError(f"tensor {tensor} must be a C-contiguous int32 array, it is read by address")
             mine = tile.gathers["tensor"] == tensor
             sources[mine, 0] = values.ctypes.data + values.strides[0] * tile.gathers["channel"][mine].astype(np.int64)
         sources[:, 1] = pair_of

@@ -27,7 +27,7 @@ from tests.simulator.random_programs import (
 def stored(images: np.ndarray) -> np.ndarray:
     """(N, C, H, W) as int32[C, rows], rows filled up to whole words with what must never be read."""
     channels = images.swapaxes(0, 1).reshape(images.shape[1], -1).astype(np.int32)
-    return np.pad(channels, ((0, 0), (0, -channels.shape[1] % 64)), constant_values=-1)
+    return np.ascontiguousarray(np.pad(channels, ((0, 0), (0, -channels.shape[1] % 64)), constant_values=-1))
 
 
 def assert_same(fast: LayerResult, reference: LayerResult) -> None:
@@ -157,3 +157,10 @@ def test_a_tensor_wider_than_int32_is_refused() -> None:
     program = one_tile(tile, source, np.zeros(0, ROW_MAP), target)
     with pytest.raises(SimulationError, match="tensor y: channel 0 needs 33 bits"):
         FastEngine(program, 1, 64).run_layer(0, {0: np.zeros((1, 64), np.int32)})
+
+
+def test_a_tensor_in_another_memory_order_is_refused() -> None:
+    program = random_program(Random(3))
+    tensors = {0: np.asfortranarray(np.zeros((program.tensors[0].channels, 64), np.int64))}
+    with pytest.raises(ValueError, match="tensor 0 must be a C-contiguous int32 array"):
+        FastEngine(program, 1, 64).run_layer(0, tensors)

@@ -91,6 +91,7 @@ def test_usage_errors_are_one_line(
     ("error", "message"),
     [
         (UserError("net.onnx: node 'a':\n  no"), "apc: error: net.onnx: node 'a': no\n"),
+        (UserError("node '\x1b[2J'"), "apc: error: node '?[2J'\n"),
         (
             FileNotFoundError(errno.ENOENT, "No such file or directory", "x.npz"),
             "apc: error: x.npz: No such file or directory\n",

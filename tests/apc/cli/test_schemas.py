@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import pytest
 
 from apc.cli import COMMANDS, main
+from backends.target import load_target
 
 ROOT = Path(__file__).parent.parent.parent.parent
 FOLDER = ROOT / "apc" / "schemas"
@@ -67,3 +72,91 @@ def test_targets(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "show", "rtm-ap-projected", "--json"]) == 0
     shown = check("targets", capsys.readouterr().out)
     assert shown["targets"] == [target for target in listed["targets"] if target["name"] == "rtm-ap-projected"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float network f.onnx (convolution, pooling, classifier; open batch) and three images x.npz."""
+    folder = tmp_path_factory.mktemp("json")
+    random = np.random.default_rng(3)
+    shapes = {"conv1.weight": (4, 2, 3, 3), "fc.weight": (3, 4), "fc.bias": (3,)}
+    weights = [
+        onnx.numpy_helper.from_array(random.normal(0, 0.5, shape).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        onnx.helper.make_node("Conv", ["x", "conv1.weight"], ["a"], "conv1", pads=[1, 1, 1, 1]),
+        onnx.helper.make_node("Relu", ["a"], ["b"], "relu1"),
+        onnx.helper.make_node("GlobalAveragePool", ["b"], ["c"], "pool"),
+        onnx.helper.make_node("Flatten", ["c"], ["d"], "flatten"),
+        onnx.helper.make_node("Gemm", ["d", "fc.weight", "fc.bias"], ["y"], "fc", transB=1),
+    ]
+    float32 = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        nodes,
+        "small",
+        [onnx.helper.make_tensor_value_info("x", float32, ["N", 2, 6, 6])],
+        [onnx.helper.make_tensor_value_info("y", float32, ["N", 3])],
+        weights,
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
+    onnx.save(model, folder / "f.onnx")
+    np.savez(folder / "x.npz", x=random.normal(size=(3, 2, 6, 6)).astype(np.float32))
+    return folder
+
+
+def command(name: str, folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The checked JSON of a command that succeeds; words with a dot in ``arguments`` are files of ``folder``."""
+    words = [str(folder / word) if "." in word else word for word in arguments]
+    assert main([name, *words, "--json"]) == 0, capsys.readouterr().err
+    return check(name, capsys.readouterr().out)
+
+
+@pytest.fixture
+def compiled(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `apc compile` prints for the quantised network, now q.onnx and q.apc."""
+    quantised = command("quantize", folder, capsys, "f.onnx", "-o", "q.onnx", "--calibration", "x.npz")
+    assert [layer["layer"] for layer in quantised["layers"]][-1] == "fc"
+    return command("compile", folder, capsys, "q.onnx", "-o", "q.apc")
+
+
+def energies_sum_up(document: dict[str, Any], key: str) -> None:
+    total = document[key]
+    assert list(total) == [*ENERGY_PARTS, "total"]
+    assert sum(total[part] for part in ENERGY_PARTS) == total["total"] > 0
+    for part in total:
+        assert sum(layer[key][part] for layer in document["layers"]) == total[part]
+
+
+def test_compile(compiled: dict[str, Any]) -> None:
+    energies_sum_up(compiled, "energy_estimate_J")
+    assert compiled["totals"].pop("energy_estimate_J") == compiled["energy_estimate_J"]
+    for key, total in compiled["totals"].items():
+        assert sum(layer[key] for layer in compiled["layers"]) == total
+    assert compiled["target"] == "rtm-ap-published"
+
+
+def test_run(compiled: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = command("run", folder, capsys, "q.apc", "--input", "x.npz", "--check", "reference")
+    assert document["images"] == 3 and document["check"]["mismatches"] == 0
+    energies_sum_up(document, "energy_J")
+    target = load_target("rtm-ap-published")
+    assert document["latency_s"] == pytest.approx(document["cycles"] * target.timing.cycle_s)
+    first = document["layers"][0]  # its output stays in the arrays: no read-out beside the program's own events
+    events, energy = first["counters"], first["energy_J"]
+    assert energy["write"] == pytest.approx(events["written_bits"] * target.energy.write_bit_J)
+    assert energy["movement"] == pytest.approx(events["moved_bits"] * target.energy.move_bit_global_J)
+    shifted = events["shifted_bits"] + events["source_shifted_bits"]
+    assert energy["shift"] == pytest.approx(shifted * target.energy.shift_step_J)
+    assert energy["search"] > (events["search_rows"] + events["source_search_rows"]) * target.energy.search_row_J
+    assert energy["control"] == pytest.approx(compiled["layers"][0]["encoded_bits"] * target.energy.control_bit_J / 3)
+
+
+def test_a_run_of_one_image_takes_the_compiled_cycles(
+    compiled: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(folder / "one.npz", x=np.load(folder / "x.npz")["x"][:1])
+    document = command("run", folder, capsys, "q.apc", "--input", "one.npz", "--check", "onnxruntime")
+    assert [layer["cycles"] for layer in document["layers"]] == [layer["cycles"] for layer in compiled["layers"]]
+    for key in ("instructions", "write_passes"):
+        assert document["counters"][key] == compiled["totals"][key]

@@ -9,11 +9,11 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 
-def parse(text: str, **constants: np.ndarray) -> onnx.ModelProto:
-    """A model from ONNX's text form of a graph, opset 18, with further initializers."""
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 18]> {text}')
+def parse(text: str, **constants: np.ndarray | np.generic) -> onnx.ModelProto:
+    """A model from ONNX's text form of a graph, opset 20, with further initializers."""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]> {text}')
     for name, value in constants.items():
-        model.graph.initializer.append(numpy_helper.from_array(value, name))
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
     return model
 
 
@@ -33,7 +33,7 @@ def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], extra: dict[str, i
 
 def run_reference(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Outputs of onnx's numpy evaluator, which sums in another order."""
-    return ReferenceEvaluator(model).run(None, feeds)
+    return [np.asarray(value) for value in ReferenceEvaluator(model).run(None, feeds)]
 
 
 def operators(model: onnx.ModelProto) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from apc.quantize.calibration import Observed, activation_range, activation_scale, check_feeds, observe, random_feeds
 from apc.quantize.onnx_graph import OnnxGraph
 from ir.errors import UserError

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from apc.quantize.exact import powers_of_two, round_bias, round_scale, scale_bits
 
 

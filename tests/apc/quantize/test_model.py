@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import torch
+from torch import nn
+
 from apc.quantize import quantize_model
 from ir.errors import UserError
 from tests.apc.quantize.models import constant, images, operators, parse, residual_net, run, run_reference
@@ -22,9 +27,12 @@ def test_the_patterns_of_a_residual_net() -> None:
     expected += [*narrow, "Add", "Relu", *narrow, "GlobalAveragePool", *wide, "Flatten", *weight, "Gemm", *wide]
     assert operators(quantised) == expected
     assert quantised.ir_version == 10
-    assert [(entry.domain, entry.version) for entry in quantised.opset_import] == [("", 18)]
+    assert [(entry.domain, entry.version) for entry in quantised.opset_import] == [("", 20)]
     assert [value.name for value in quantised.graph.output] == ["y"]
     onnx.checker.check_model(quantised, full_check=True)
+    readers = [node for node in quantised.graph.node if node.op_type in ("QuantizeLinear", "Clip")]
+    shapes = {tensor.name: list(tensor.dims) for tensor in quantised.graph.initializer}
+    assert {str(shapes[name]) for node in readers for name in node.input if name in shapes} == {"[]"}
 
 
 def test_weights_and_activations_hold_the_levels_they_may() -> None:
@@ -175,10 +183,7 @@ def test_concatenated_branches_share_one_scale() -> None:
 
 
 @pytest.mark.parametrize("dynamo", [True, False])
-def test_a_torch_export_is_quantised(dynamo: bool) -> None:
-    import torch
-    from torch import nn
-
+def test_a_torch_export_is_quantised(dynamo: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
     body = [nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.ReLU()]
     head = [nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)]
@@ -194,7 +199,7 @@ def test_a_torch_export_is_quantised(dynamo: bool) -> None:
             assert program is not None
             model = program.model_proto
         else:
-            model = export_by_torchscript(net.eval(), torch.from_numpy(data))
+            model = export_by_torchscript(net.eval(), torch.from_numpy(data), tmp_path / "net.onnx")
     assert "BatchNormalization" in operators(model)
     quantised = quantize_model(model, weights="int8", activations=8, calibration={"x": data})
     assert "BatchNormalization" not in operators(quantised.model)
@@ -203,15 +208,10 @@ def test_a_torch_export_is_quantised(dynamo: bool) -> None:
     assert np.abs(exact - rounded).max() < 0.05 * np.abs(exact).max()
 
 
-def export_by_torchscript(net: object, example: object) -> onnx.ModelProto:
-    import io
-
-    import torch
-
-    file = io.BytesIO()
-    torch.onnx.export(net, (example,), file, dynamo=False, input_names=["x"], do_constant_folding=False, training=
-        torch.onnx.TrainingMode.PRESERVE)
-    return onnx.load_from_string(file.getvalue())
+def export_by_torchscript(net: nn.Module, example: torch.Tensor, path: Path) -> onnx.ModelProto:
+    training = torch.onnx.TrainingMode.PRESERVE  # EVAL would fold batch norm
+    torch.onnx.export(net, (example,), path, dynamo=False, input_names=["x"], training=training)
+    return onnx.load(path)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def export_by_torchscript(net: object, example: object) -> onnx.ModelProto:
         ({"percentile": float("nan")}, "choose more than 50"),
     ],
 )
-def test_bad_options_are_refused(options: dict[str, object], reason: str) -> None:
+def test_bad_options_are_refused(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         quantize_model(residual_net(), **options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+
 from apc.quantize.normalise import normalise
 from apc.quantize.onnx_graph import OnnxGraph
 from ir.errors import UserError
@@ -140,3 +141,14 @@ def test_broken_graphs_are_named() -> None:
     )
     with pytest.raises(UserError, match="holds a subgraph"):
         OnnxGraph(loop)
+
+
+def test_torch_nodes_are_called_after_their_modules() -> None:
+    model = parse("g (float[1] x) => (float[1] y) { a = Relu (x)  b = Relu (a)  c = Add (a, b)  y = Abs (c) }")
+    scopes = ["['', 'body', 'body.0', 'relu']", "['', 'body', 'body.0', 'relu_1']", "['', 'add_17']", None]
+    for node, scope in zip(model.graph.node, scopes, strict=True):
+        if scope:
+            node.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scope)
+    result = OnnxGraph(model).to_model()
+    assert [node.name for node in result.graph.node] == ["body.0.relu", "body.0.relu_2", "add", "Abs_3"]
+    assert not any(node.metadata_props for node in result.graph.node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+
 from apc.quantize.normalise import normalise
 from apc.quantize.onnx_graph import OnnxGraph
 from apc.quantize.placement import Placement

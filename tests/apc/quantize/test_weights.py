@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from apc.quantize.weights import quantise_weights, recover_ternary, relative_error, requantise
 from ir.errors import UserError
 

@@ -1,0 +1,178 @@
+"""Text, DOT and GraphML of what `apc inspect` shows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import networkx as nx
+from rich import box
+from rich.table import Table
+
+from apc.report.inspection import Window
+from apc.report.listing import Expansion
+from ir.expand import FLAG_PLACES, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
+from ir.program import Program
+
+_LINE_WIDTH = 58
+_FLAG_NAMES = {place: name for name, place in FLAG_PLACES.items()}
+_COUNTS = {
+    "cycles": "cycles",
+    "searches": "search_passes",
+    "writes": "write_passes",
+    "shifts": "shift_steps",
+    "src-search": "source_search_passes",
+    "src-shift": "source_shift_steps",
+}
+
+
+def summary_table(rows: list[dict[str, Any]]) -> Table:
+    """One line a layer, and the sums."""
+    sums = ("instructions", "adds", "bit_adds", "search_passes", "write_passes", "shift_steps", "cycles")
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("layer", "op", "shape"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("tiles", "columns", "instr.", "adds", "bit-adds", "searches", "writes", "shifts", "cycles"):
+        table.add_column(heading, justify="right")
+    for number, row in enumerate(rows):
+        shape = "x".join(map(str, row["shape"]))
+        counts = [f"{row[key]:,}" for key in sums]
+        table.add_row(f"{number} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts)
+    table.add_section()
+    table.add_row("all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in sums))
+    return table
+
+
+def header(window: Window) -> str:
+    """A comment that says which instructions follow."""
+    layer = window.layer
+    return (
+        f"; layer {window.layer_index} {layer.name} ({layer.op}), tile {window.tile_index} of {len(layer.tiles)}, "
+        f"instructions {window.start}:{window.stop} of {len(window.tile.instructions)}"
+    )
+
+
+def footer(window: Window) -> list[str]:
+    """A comment that says how to see what comes next, if anything does."""
+    rest = len(window.tile.instructions) - window.stop
+    if not rest:
+        return []
+    following = window.stop + min(rest, max(1, window.stop - window.start))
+    return [f"; {rest} more: --range {window.stop}:{following}"]
+
+
+def macro_lines(records: list[dict[str, Any]]) -> Iterator[str]:
+    """One instruction a line with its exact counts; a line where a phase begins."""
+    yield f"{'; address, instruction':<{_LINE_WIDTH}}" + "".join(f"{name:>11}" for name in _COUNTS)
+    phase = ""
+    for record in records:
+        if record["phase"] != phase:
+            phase = record["phase"]
+            yield f"phase {json.dumps(phase)}"
+        counts = "".join(f"{record[key]:>11}" for key in _COUNTS.values())
+        yield f"{'  ' + record['text']:<{_LINE_WIDTH}}{counts}"
+
+
+def micro_lines(expansions: list[Expansion]) -> Iterator[str]:
+    """Every instruction followed by its numbered micro-operations."""
+    for expansion in expansions:
+        yield expansion.text
+        yield from (f"  {number:>5}  {micro_text(step)}" for number, step in enumerate(expansion.steps))
+
+
+def micro_text(step: MicroOp) -> str:
+    """Cells are ``c<column>.d<domain>``, or the flags C, F, G."""
+    match step:
+        case Shift(column, steps):
+            return f"SHIFT      c{column} {steps:+d}"
+        case Search(key):
+            return f"SEARCH     {_cells(key)}"
+        case SearchOr(key):
+            return f"SEARCH-OR  {_cells(key)}"
+        case TagAll():
+            return "TAG-ALL"
+        case Write(values):
+            return f"WRITE      {_cells(values)}"
+        case Receive(gather, bit):
+            return f"RECEIVE    gather {gather} bit {bit}"
+
+
+def _cells(places: tuple[tuple[tuple[int, int], int], ...]) -> str:
+    return " ".join(f"{_FLAG_NAMES.get(place, f'c{place[0]}.d{place[1]}')}={bit}" for place, bit in places)
+
+
+def graph_lines(program: Program, graph: nx.DiGraph) -> Iterator[str]:
+    """The integer graph as the compiler printed it, then what is stored where."""
+    if program.graph_text:
+        yield program.graph_text
+        yield ""
+    for name, node in graph.nodes(data=True):
+        if node["kind"] == "tensor":
+            roles = "".join(f" {role} {json.dumps(node[role])}" for role in ("input", "output") if role in node)
+            yield f"{name} {json.dumps(node['name'])} {node['shape']} bits={node['bits']}{roles}"
+    for name, node in graph.nodes(data=True):
+        if node["kind"] == "layer":
+            sources = ", ".join(
+                f"{source} ({edge['gathers']} gathers)" for source, _, edge in graph.in_edges(name, True)
+            )
+            target = next(iter(graph.successors(name)))
+            yield (
+                f"{name} {json.dumps(node['name'])} {target} = {node['op']}({sources}) tiles={node['tiles']} "
+                f"instructions={node['instructions']}"
+            )
+
+
+def dag_lines(graph: nx.DiGraph) -> Iterator[str]:
+    """One value a line, in the order of the instructions; inputs first."""
+    nodes = sorted(graph.nodes(data=True), key=lambda item: (item[1]["inside"], item[1]["address"]))
+    for name, node in nodes:
+        made = "" if node["inside"] else "input "
+        yield f"{made}{name} {node['field']} = {_expression(graph, name, node)}"
+
+
+def _expression(graph: nx.DiGraph, name: str, node: dict[str, Any]) -> str:
+    if not node["inside"] or node["kind"] in ("gather", "const"):
+        return f"{node['kind']} {node['label']}"
+    operands: dict[str, list[str]] = {}
+    signs = {}
+    for source, _, edge in graph.in_edges(name, True):
+        shifted = f"{source}[{edge['low_bit']}:]" if edge["low_bit"] else source
+        operands.setdefault(edge["operand"], []).append(shifted)
+        signs[edge["operand"]] = edge["sign"]
+    words = [
+        ("-" if signs[operand] < 0 else "") + "|".join(operands[operand]) for operand in "rab" if operand in operands
+    ]
+    return f"{node['kind']} {' '.join([*words, node['constants']] if node['constants'] else words)}"
+
+
+def to_dot(graph: nx.DiGraph) -> str:
+    """Graphviz text; attributes are kept as they are, ``label`` is what is drawn."""
+    lines = [f"digraph {json.dumps(str(graph.name))} {{"]
+    for name, node in graph.nodes(data=True):
+        drawn = " ".join(str(node[key]) for key in ("kind", "name", "op", "label") if key in node)
+        lines.append(f"  {json.dumps(name)} [{_dot_attributes({**node, 'label': f'{name}: {drawn}'})}];")
+    for source, target, edge in graph.edges(data=True):
+        attributes = _dot_attributes(edge)
+        lines.append(f"  {json.dumps(source)} -> {json.dumps(target)}{f' [{attributes}]' if attributes else ''};")
+    return "\n".join([*lines, "}"])
+
+
+def _dot_attributes(attributes: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={json.dumps(str(value), ensure_ascii=False)}" for key, value in attributes.items())
+
+
+def to_graphml(graph: nx.DiGraph) -> str:
+    """GraphML text."""
+    out = io.BytesIO()
+    nx.write_graphml(graph, out)
+    return out.getvalue().decode("utf-8").rstrip("\n")
+
+
+def to_json(graph: nx.DiGraph) -> dict[str, Any]:
+    """{nodes: [{id, ...}], edges: [{source, target, ...}]}"""
+    return {
+        "nodes": [{"id": name, **node} for name, node in graph.nodes(data=True)],
+        "edges": [{"source": source, "target": target, **edge} for source, target, edge in graph.edges(data=True)],
+    }
