@@ -98,13 +98,13 @@ def _describe_array(array: np.ndarray | None) -> dict[str, Any] | None:
 def encode(manifest: dict[str, Any]) -> bytes:
     """Deterministic JSON bytes."""
     text = json.dumps(manifest, separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode()
 
 
 def decode(content: bytes) -> Json:
     """Parse bytes that may be anything. Raises ManifestError."""
     try:
-        return Json(json.loads(content.decode("utf-8", "surrogatepass"), object_pairs_hook=_no_duplicates), "")
+        return Json(json.loads(content.decode(), object_pairs_hook=_no_duplicates), "")
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"not JSON: {' '.join(str(error).split())[:100]}") from error
 
@@ -137,6 +137,8 @@ class Json:
         if not isinstance(self.value, dict):
             raise self.error("must be an object")
         prefix = f"{self.where}." if self.where else ""
+        for key in self.value:
+            Json(key, f"{prefix}(a key)").text()
         return {key: Json(value, f"{prefix}{key[:40]}") for key, value in self.value.items()}
 
     def items(self) -> Iterator[Json]:
@@ -147,6 +149,8 @@ class Json:
     def text(self) -> str:
         if not isinstance(self.value, str):
             raise self.error("must be a string")
+        if any("\ud800" <= character <= "\udfff" for character in self.value):
+            raise self.error("holds half of a surrogate pair")
         return self.value
 
     def boolean(self) -> bool:
@@ -175,6 +179,8 @@ class Json:
             return {key: value.plain(depth + 1) for key, value in self.mapping().items()}
         if isinstance(self.value, list):
             return [value.plain(depth + 1) for value in self.items()]
+        if isinstance(self.value, str):
+            return self.text()
         return self.number() if isinstance(self.value, float) else self.value
 
     def optional(self, read: Callable[[Json], Any]) -> Any:

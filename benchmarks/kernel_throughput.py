@@ -64,9 +64,9 @@ def ternary_layer(
         block["a_column"], block["a_domain"] = place
         block["r_column"], block["r_domain"] = r_columns[targets], r_domains[targets]
         at += 1 + len(targets)
-    channel, tap = np.divmod(np.arange(inputs * taps), taps)
+    channels, offsets = np.divmod(np.arange(inputs * taps), taps)
     gathers = np.zeros(inputs * taps, GATHER)
-    gathers["channel"], gathers["row_map"] = channel, tap
+    gathers["channel"], gathers["row_map"] = channels, offsets
     dy, dx = np.divmod(np.arange(taps), kernel)
     row_maps = np.zeros(taps, ROW_MAP)
     row_maps["stride_y"] = row_maps["stride_x"] = stride

@@ -13,7 +13,7 @@ from ir.assembler import assemble
 from ir.assembly_grammar import AssemblyError
 from ir.disassembler import program_lines
 from ir.program import Program
-from ir.verify_program import verify_program
+from ir.verify_program import ProgramError, verify_program
 
 __all__ = ["AssemblyError", "parse_lines", "parse_program", "print_program", "write_program"]
 
@@ -40,5 +40,8 @@ def parse_program(text: str, name: str = "<text>") -> Program:
 def parse_lines(lines: Iterable[str], name: str) -> Program:
     """The same for lines one by one, such as an open file."""
     program = assemble(lines, name)
-    verify_program(program)
+    try:
+        verify_program(program)
+    except ProgramError as error:
+        raise ProgramError(f"{name}: {error}") from error
     return program

@@ -32,7 +32,9 @@ class _Values(Transformer[Token, Any]):
     MNEMONIC = MNEMONICS.__getitem__
 
     def STRING(self, token: str) -> str:
-        return json.loads(token)
+        text: str = json.loads(token)
+        text.encode()  # half a surrogate pair is a ValueError
+        return text
 
     def ADDRESS(self, token: str) -> int:
         return int(token, 16)

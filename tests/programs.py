@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from backends.target import load_target
 from ir import isa
@@ -159,4 +160,121 @@ def tiny_program() -> Program:
         model=bytes(range(256)),
         graph_text="%image = input() : u4[2x4x4] in [0, 15]\n%conv = conv(%image) : u4[2x4x4] in [0, 15]",
         host_steps=[{"name": "softmax", "operator": "Softmax", "bytes_per_image": 128}],
+    )
+
+
+_SLOTS = ((3, 7), (7, 11), (11, 16))
+"""Column ranges that keep the operands of a random instruction apart."""
+
+
+def random_field(rng: np.random.Generator, columns: tuple[int, int], width: int | None = None) -> Field:
+    """A field of the tiny target's arrays that stays within ``columns``."""
+    low, high = columns
+    across = bool(rng.integers(2)) and (width is None or width <= high - low)
+    if width is None:
+        width = int(rng.integers(1, (high - low if across else 20) + 1))
+    room = (high - low - width, 31) if across else (high - low - 1, 32 - width)
+    column, domain = low + int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+    return Field(column, domain, width, bool(rng.integers(2)), across)
+
+
+def random_instruction(rng: np.random.Generator, constants: int, source_widths: np.ndarray) -> np.ndarray:
+    """Any legal instruction for a tile with so many ``constants`` (at least 2) and these gathers."""
+    op = Op(int(rng.choice([op for op in Op if op != Op.GATHER or len(source_widths)])))
+    slots = [_SLOTS[i] for i in rng.permutation(3)]
+    if op == Op.GATHER:
+        index = int(rng.integers(len(source_widths)))
+        return macro(op, random_field(rng, slots[0], int(source_widths[index])), imm=index)
+    r = random_field(rng, slots[0])
+    names, immediate = isa.OPERANDS[op]
+    others = [random_field(rng, slot) for slot in slots[1 : len(names)]]
+    if op == Op.MAX:
+        alike = random_field(rng, slots[1], r.width)
+        others = [Field(alike.column, alike.domain, alike.width, r.signed, alike.across)]
+    if op == Op.EXTEND:
+        r = Field(r.column, r.domain, max(r.width, 2), r.signed) if r.width < 2 else r
+        r = Field(r.column, min(r.domain, 30), r.width, r.signed) if r.width == 2 and not r.across else r
+        return macro(op, r, from_width=int(rng.integers(1, r.width)))
+    cleared = op in (Op.ADDO, Op.SUBO) and bool(rng.integers(2))
+    return macro(op, r, *others, imm=int(rng.integers(constants - 1)) if immediate else 0, cleared=cleared)
+
+
+_NAMES = st.text(max_size=8)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    """Well-formed programs of one to three layers with every kind of content; meant to be stored, not to be useful."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    program = tiny_program()
+    image = program.tensors[0]
+    shape = (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    image.name, image.shape = draw(_NAMES), shape
+    image.fields = fields(*((0, Field(0, 0, int(rng.integers(1, 21)), bool(rng.integers(2)))) for _ in range(shape[0])))
+    program.tensors, program.layers = [image], []
+    for index in range(draw(st.integers(1, 3))):
+        program.layers.append(_random_layer(draw, rng, program, index))
+    program.name, program.model_sha256, program.level = draw(_NAMES), draw(_NAMES), draw(_NAMES)
+    program.passes = draw(st.lists(_NAMES, max_size=3))
+    program.graph_text, program.model = draw(st.text(max_size=40)), draw(st.binary(max_size=40))
+    program.host_steps = draw(
+        st.lists(
+            st.fixed_dictionaries({"name": _NAMES, "operator": _NAMES, "bytes_per_image": st.integers(0, 2**40)}),
+            max_size=2,
+        )
+    )
+    program.inputs = [_random_boundary(draw, 0, shape[0], draw(_NAMES))]
+    names = draw(st.lists(_NAMES, min_size=1, max_size=3, unique=True))
+    chosen = [int(rng.integers(len(program.tensors))) for _ in names]
+    program.outputs = [
+        _random_boundary(draw, tensor, program.tensors[tensor].channels, name)
+        for tensor, name in zip(chosen, names, strict=True)
+    ]
+    return program
+
+
+def _random_layer(draw: st.DrawFn, rng: np.random.Generator, program: Program, index: int) -> LayerProgram:
+    row_maps = np.zeros(int(rng.integers(1, 4)), ROW_MAP)
+    for key in ROW_MAP.names or ():
+        row_maps[key] = rng.integers(-1000, 1000, len(row_maps))
+    tiles = [_random_tile(draw, rng, program.tensors, len(row_maps)) for _ in range(draw(st.integers(1, 2)))]
+    shape = (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    places = [(int(rng.integers(len(tiles))), random_field(rng, (3, 16))) for _ in range(shape[0])]
+    program.tensors.append(StoredTensor(draw(_NAMES), shape, index, fields(*places)))
+    statistics = draw(st.dictionaries(_NAMES, st.integers(-(2**62), 2**62), max_size=3))
+    return LayerProgram(draw(_NAMES), draw(_NAMES), index + 1, row_maps, tiles, statistics)
+
+
+def _random_tile(draw: st.DrawFn, rng: np.random.Generator, tensors: list[StoredTensor], row_maps: int) -> Tile:
+    constants = draw(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2), min_size=2, max_size=6))
+    gathers = np.zeros(int(rng.integers(0, 5)), GATHER)
+    widths = np.zeros(len(gathers), np.uint8)
+    for number in range(len(gathers)):
+        tensor = int(rng.integers(len(tensors)))
+        channel = int(rng.integers(tensors[tensor].channels))
+        gathers[number] = (tensor, channel, rng.integers(row_maps), 0)
+        widths[number] = tensors[tensor].fields["width"][channel]
+    code = [random_instruction(rng, len(constants), widths) for _ in range(draw(st.integers(0, 12)))]
+    phases = [(draw(_NAMES), int(start)) for start in sorted(rng.integers(0, len(code) + 1, draw(st.integers(0, 3))))]
+    return Tile(np.array(code, isa.RECORD), np.array(constants, np.int64), gathers, phases)
+
+
+def _random_boundary(draw: st.DrawFn, tensor: int, channels: int, name: str) -> Boundary:
+    bits = draw(st.integers(1, 63))
+    dtype_int = IntType(bits, draw(st.booleans()))
+    length = draw(st.sampled_from([1, channels]))
+    positive = draw(st.lists(st.floats(2.0**-100, 2.0**100, width=32), min_size=length, max_size=length))
+    integers = draw(st.lists(st.integers(-(2**40), 2**40), min_size=length, max_size=length))
+    plain = draw(st.booleans())
+    return Boundary(
+        name=name,
+        tensor=tensor,
+        shape=tuple(draw(st.lists(st.none() | st.integers(0, 300), max_size=4))),
+        dtype=draw(st.sampled_from(["float32", "uint8", "int64", "float64"])),
+        dtype_int=dtype_int,
+        lo=dtype_int.min,
+        hi=dtype_int.max,
+        scale=None if plain else np.array(positive, draw(st.sampled_from([np.float32, np.float64]))),
+        zero_point=None if plain else np.array(integers, np.int64),
+        offset=np.array(positive, np.float32) if draw(st.booleans()) else None,
     )

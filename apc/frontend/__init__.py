@@ -88,7 +88,7 @@ def _import(
     try:
         graph = importer.run()
     except NotQuantised as error:
-        if importer.builder.activation_quantisers:
+        if importer.quantises_activations():
             raise NotQuantised(f"{error}; quantise every activation, for instance with `apc quantize`") from error
     else:
         warnings = importer.builder.warnings

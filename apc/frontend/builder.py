@@ -46,7 +46,7 @@ class Builder:
         self.batch = batch
         self.warnings: list[str] = []
         self.raw_inputs: dict[str, tuple[tuple[int | None, ...], str]] = {}
-        self.activation_quantisers = 0
+        self._integers: dict[Value, Affine] = {}
         self._quantised: dict[tuple[Value, Quantiser], Affine] = {}
         self._input_quantisers: dict[str, Quantiser] = {}
 
@@ -61,6 +61,11 @@ class Builder:
 
     def integers(self, node: Node, value: Value) -> Affine:
         """The value as one unclamped term: scale * node + offset. Raises NotQuantised where it has no integers."""
+        if value not in self._integers:
+            self._integers[value] = self._materialised(node, value)
+        return self._integers[value]
+
+    def _materialised(self, node: Node, value: Value) -> Affine:
         match value:
             case FloatInput():
                 raise node.not_quantised(f"its input {value.name} is real and has no quantiser")
@@ -186,10 +191,11 @@ class Builder:
                 op: Op = MaxPool(value.kernel, value.strides, value.pads, value.dilations)
                 name = self.emit(node, value.label, op, (inner,))
             case Padded():
-                if value.fill is None or len(quantiser.scale) > 1:
+                if len(quantiser.scale) > 1:
                     raise node.error("padding before a per-channel quantiser is not supported; pad behind it")
                 inner = self.quantise(node, value.value, quantiser, params).terms[0].node
-                name = self.emit(node, value.label, Pad(value.pads, quantiser.level(value.fill)), (inner,))
+                level = quantiser.lo if value.fill is None else quantiser.level(value.fill)
+                name = self.emit(node, value.label, Pad(value.pads, level), (inner,))
             case Flattened():
                 if len(quantiser.scale) > 1:
                     return self.quantise(node, self.integers(node, value), quantiser, params)

@@ -10,7 +10,7 @@ from apc.frontend.builder import Builder
 from apc.frontend.elementwise import Handler, constant, fractions, operand, optional_array, variable
 from apc.frontend.node import Node
 from apc.frontend.ternary import IntegerWeights, NotTernary, recover
-from apc.frontend.values import ZERO, Affine, Const, Operand, Padded, Term, Value, multiply
+from apc.frontend.values import ZERO, Affine, Const, Operand, Padded, Term, Value, multiply, zero_points
 from apc.frontend.windows import read_window, sum_of_pads
 from ir.boundary import integer_shape
 from ir.ops import Conv
@@ -41,12 +41,12 @@ def _weights(builder: Builder, node: Node, weights: Const, label: str) -> Intege
 def _operand(node: Node, builder: Builder, value: Value) -> tuple[Affine, int]:
     """The integers a matrix product reads, and their zero point."""
     x = builder.integers(node, value)
-    scale, offset = x.terms[0].scale, x.offset
-    if len(scale) > 1:
+    zero = zero_points(x)
+    if len(x.terms[0].scale) > 1:
         raise node.not_quantised("its input has per-channel scales; quantise activations with one scale for the tensor")
-    if len(offset) > 1 or (offset[0] / scale[0]).denominator != 1:
+    if zero is None or len(zero) > 1:
         raise node.not_quantised("its input is shifted by a fraction of its scale and has no quantiser")
-    return x, -(offset[0] / scale[0]).numerator
+    return x, zero[0]
 
 
 def _product(

@@ -93,6 +93,8 @@ def per_channel(node: Node, array: np.ndarray, value: Value, what: str) -> Coeff
 
 def scale_and_shift(builder: Builder, node: Node, value: Value, scale: Coefficients, offset: Coefficients) -> Value:
     """scale * value + offset per channel."""
+    if scale == ZERO:
+        raise node.error("its factor is zero: the result is constant; remove the node")
     single = len(scale) == 1 and len(offset) == 1
     match value:
         case MaxPooled() if min(scale) > 0:
@@ -196,22 +198,18 @@ def _multiply(builder: Builder, node: Node, inputs: list[Operand | None]) -> Ope
         raise node.error(
             "the product of two tensors that depend on the inputs is not supported; multiply by a constant"
         )
-    return scale_and_shift(builder, node, left, _nonzero(node, per_channel(node, right.array, left, "factor")), ZERO)
+    return scale_and_shift(builder, node, left, per_channel(node, right.array, left, "factor"), ZERO)
 
 
 def _divide(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     value = variable(node, inputs, 0)
     divisor = constant(node, inputs, 1, "divisor")
-    factors = _nonzero(node, per_channel(node, divisor.array, value, "divisor"))
+    factors = per_channel(node, divisor.array, value, "divisor")
+    if 0 in factors:
+        raise node.error("its divisor is zero; remove the node")
     if np.issubdtype(divisor.array.dtype, np.integer):
         raise node.error("integer division is not supported; divide in floating point")
     return scale_and_shift(builder, node, value, tuple(1 / factor for factor in factors), ZERO)
-
-
-def _nonzero(node: Node, factors: Coefficients) -> Coefficients:
-    if factors == ZERO:
-        raise node.error("its factor is zero: the result is constant; remove the node")
-    return factors
 
 
 def _negate(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:

@@ -15,7 +15,7 @@ from apc.frontend.constant_folding import fold
 from apc.frontend.elementwise import Handler
 from apc.frontend.node import Node
 from apc.frontend.onnx_reader import check_versions, initializer, inlined
-from apc.frontend.values import ONE, ZERO, Const, FloatInput, Levels, Operand, Value
+from apc.frontend.values import ONE, ZERO, Const, FloatInput, Levels, Operand, Value, spread, zero_points
 from ir.boundary import integer_shape
 from ir.errors import UserError
 from ir.graph import Graph, GraphOutput
@@ -85,6 +85,17 @@ class Importer:
         self.builder.graph.remove_dead()
         self.builder.graph.verify()
         return self.builder.graph
+
+    def quantises_activations(self) -> bool:
+        """Whether any quantiser works on what depends on the inputs (and not only on weights)."""
+        variable = set(self.builder.raw_inputs)
+        for position in self.alive:
+            proto = self.proto.node[position]
+            if variable.intersection(proto.input):
+                if proto.op_type in _KEPT and proto.op_type != "DequantizeLinear":
+                    return True
+                variable.update(proto.output)
+        return False
 
     # ---- nodes ----------------------------------------------------------------------------------------------
 
@@ -211,12 +222,13 @@ class Importer:
         if levels or (dtype.kind in "iu" and term.scale == ONE and integers.offset == ZERO):
             output = GraphOutput(entry.name, term.node, shape, dtype.name, None, None, None)
         elif dtype.kind == "f":
+            zeros = zero_points(integers)
+            exact = zeros is not None and max(map(abs, zeros)) < 1 << 53
             length = max(len(term.scale), len(integers.offset))
-            ratios = [-b / a for a, b in zip(term.scale * length, integers.offset * length, strict=False)][:length]
-            whole = all(ratio.denominator == 1 and abs(ratio) < 1 << 53 for ratio in ratios)
-            scale = np.array([float(s) for s in (term.scale * length)[:length]])
-            zero = np.array([int(ratio) if whole else 0 for ratio in ratios], dtype=np.int64)
-            offset = None if whole else np.array([float(b) for b in (integers.offset * length)[:length]])
+            scale = np.array([float(s) for s in spread(term.scale, length)])
+            zero = np.array(zeros if exact else [0] * length, dtype=np.int64)
+            zero = np.broadcast_to(zero, length).copy()
+            offset = None if exact else np.array([float(b) for b in spread(integers.offset, length)])
             output = GraphOutput(entry.name, term.node, shape, dtype.name, scale, zero, offset)
         else:
             raise node.error(f"the type {dtype} does not fit real values; make it a float output")

@@ -8,7 +8,20 @@ from fractions import Fraction
 from apc.frontend.builder import Builder
 from apc.frontend.elementwise import Handler, optional_array, variable
 from apc.frontend.node import Node
-from apc.frontend.values import ZERO, Affine, Layout, MaxPooled, Operand, Padded, Pads, Shape, Term, Value, multiply
+from apc.frontend.values import (
+    ZERO,
+    Affine,
+    Layout,
+    MaxPooled,
+    Operand,
+    Padded,
+    Pads,
+    Shape,
+    Term,
+    Value,
+    multiply,
+    zero_points,
+)
 from apc.frontend.windows import Window, read_window, sum_of_pads
 from ir.boundary import integer_shape
 from ir.ops import SumPool
@@ -110,10 +123,10 @@ def _average(
     x = builder.integers(node, value)
     scale, offset, zero_point = x.terms[0].scale, x.offset, 0
     if any(pads):
-        levels = {-b / a for a, b in zip(scale * len(offset), offset * len(scale), strict=False)}
-        if len(levels) > 1 or min(levels).denominator != 1:
+        zero = zero_points(x)
+        if zero is None or len(zero) > 1:
             raise node.not_quantised("padding with zeros needs an integer zero point for the whole tensor")
-        zero_point, offset = int(min(levels)), ZERO
+        zero_point, offset = zero[0], ZERO
     name = builder.emit(node, node.name, SumPool(kernel, strides, pads, zero_point), (x.terms[0].node,))
     divisor = (Fraction(1, kernel[0] * kernel[1]),)
     return Affine(shape, layout, (Term(name, multiply(scale, divisor)),), offset, label=name)

@@ -109,7 +109,6 @@ def _quantize_linear(builder: Builder, node: Node, inputs: list[Operand | None])
         ratio = np.rint(value.array.astype(np.float32) / linear.scale.astype(np.float32)).astype(np.float64)
         levels = np.clip(ratio + linear.zero_point, lo, hi)
         return Const(levels.astype(np.int64), name=value.name)
-    builder.activation_quantisers += 1
     linear = _linear_parameters(node, inputs, (builder.batch, *value.shape))
     scale = per_channel(node, linear.scale, value, "scale")
     return Levels(value, Quantiser(scale, _one_zero_point(node, linear.zero_point), lo, hi))
@@ -208,7 +207,6 @@ def _apply(
         except ValueError as error:
             raise node.error(f"its scale of shape {scale.shape} does not fit the shape {value.array.shape}") from error
         return _dequantised(value, quantise_array(value.array, full, quantiser) - quantiser.zero_point, full)
-    builder.activation_quantisers += 1
     return builder.quantise(node, value, make(per_channel(node, scale, value, "scale")))
 
 
@@ -220,7 +218,6 @@ def _trunc(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operan
     value = operand(node, inputs, 0)
     if isinstance(value, Const):
         raise node.error("of a constant is not supported; store the truncated weights")
-    builder.activation_quantisers += 1
     scale = per_channel(node, constant(node, inputs, 1, "scale").array, value, "scale")
     if min(scale) <= 0:
         raise node.error("its scale is not a positive number")

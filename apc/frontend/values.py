@@ -233,3 +233,15 @@ def _clamped(bound: Fraction | None, lo: Fraction | None, hi: Fraction | None) -
         return None
     bound = bound if lo is None else max(bound, lo)
     return bound if hi is None else min(bound, hi)
+
+
+def zero_points(value: Affine) -> tuple[int, ...] | None:
+    """The integer that stands for real 0 in the one term of an unclamped value, one or one a channel; None where some
+    channel has none."""
+    scale, offset = value.terms[0].scale, value.offset
+    channels = max(len(scale), len(offset))
+    pairs = list(zip(spread(scale, channels), spread(offset, channels), strict=True))
+    if any(a == 0 or (b / a).denominator != 1 for a, b in pairs):
+        return None
+    points = tuple((-b / a).numerator for a, b in pairs)
+    return points[:1] if len(set(points)) == 1 else points

@@ -67,9 +67,10 @@ def find_phase(layer: LayerProgram, tile: Tile, wanted: str) -> tuple[int, int]:
 def summary(program: Program) -> list[dict[str, Any]]:
     """One record a layer; counts are those of `apc compile` (docs/json.md)."""
     rows = []
-    for statics, layer in zip(Accounts(program).layers(), program.layers, strict=True):
+    for index, (statics, layer) in enumerate(zip(Accounts(program).layers(), program.layers, strict=True)):
         rows.append(
             {
+                "index": index,
                 "name": layer.name,
                 "op": layer.op,
                 "shape": list(program.tensors[layer.output].shape),
@@ -117,7 +118,8 @@ def dag_of(window: Window) -> nx.DiGraph:
     """The dataflow of a stretch of instructions, reconstructed from the cells they read and write.
 
     A node is the value that one instruction leaves in its result field: ``kind`` (opcode), ``address``, ``field``,
-    ``label``, ``constants`` it uses, and ``inside``: whether the instruction lies in the window; values made before it are the DAG's inputs.
+    ``label``, ``constants`` it uses, and ``inside``: whether the instruction lies in the window. Values made before it
+    are the DAG's inputs.
     An edge's ``operand`` is "a", "b" or "r" (the result field's earlier value), ``sign`` -1 where it is subtracted,
     ``low_bit`` the bit of the producer's field that the operand's lowest bit from it is: reading from above is a
     right shift.

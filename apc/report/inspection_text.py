@@ -16,7 +16,7 @@ from apc.report.listing import Expansion
 from ir.expand import FLAG_PLACES, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
 from ir.program import Program
 
-_LINE_WIDTH = 58
+_LINE_WIDTH = 68
 _FLAG_NAMES = {place: name for name, place in FLAG_PLACES.items()}
 _COUNTS = {
     "cycles": "cycles",
@@ -36,10 +36,10 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(heading, overflow="fold")
     for heading in ("tiles", "columns", "instr.", "adds", "bit-adds", "searches", "writes", "shifts", "cycles"):
         table.add_column(heading, justify="right")
-    for number, row in enumerate(rows):
+    for row in rows:
         shape = "x".join(map(str, row["shape"]))
         counts = [f"{row[key]:,}" for key in sums]
-        table.add_row(f"{number} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts)
+        table.add_row(f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts)
     table.add_section()
     table.add_row("all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in sums))
     return table
@@ -149,18 +149,22 @@ def _expression(graph: nx.DiGraph, name: str, node: dict[str, Any]) -> str:
 
 def to_dot(graph: nx.DiGraph) -> str:
     """Graphviz text; attributes are kept as they are, ``label`` is what is drawn."""
-    lines = [f"digraph {json.dumps(str(graph.name))} {{"]
+    lines = [f"digraph {_quote(graph.name)} {{"]
     for name, node in graph.nodes(data=True):
         drawn = " ".join(str(node[key]) for key in ("kind", "name", "op", "label") if key in node)
-        lines.append(f"  {json.dumps(name)} [{_dot_attributes({**node, 'label': f'{name}: {drawn}'})}];")
+        lines.append(f"  {_quote(name)} [{_dot_attributes({**node, 'label': f'{name}: {drawn}'})}];")
     for source, target, edge in graph.edges(data=True):
         attributes = _dot_attributes(edge)
-        lines.append(f"  {json.dumps(source)} -> {json.dumps(target)}{f' [{attributes}]' if attributes else ''};")
+        lines.append(f"  {_quote(source)} -> {_quote(target)}{f' [{attributes}]' if attributes else ''};")
     return "\n".join([*lines, "}"])
 
 
 def _dot_attributes(attributes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={json.dumps(str(value), ensure_ascii=False)}" for key, value in attributes.items())
+    return ", ".join(f"{key}={_quote(value)}" for key, value in attributes.items())
+
+
+def _quote(value: object) -> str:
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def to_graphml(graph: nx.DiGraph) -> str:

@@ -318,3 +318,59 @@ def test_per_channel_activation_scales() -> None:
     y = model.node("DequantizeLinear", q, scale, zero, axis=1)
     pooled = model.quantise(model.node("GlobalAveragePool", y), 0.125, 100)
     compare(model.build(y, pooled), model.images(2, 3, 8, 8))
+
+
+def test_channels_that_are_constant() -> None:
+    """A batch norm with a zero factor in one channel (pruned)."""
+    model = Model()
+    parts = [model.const(v) for v in ([0.0, 1.0, 2.0], [0.5, 0.25, -1.0], np.zeros(3), np.ones(3))]
+    y = model.node("BatchNormalization", model.quantise("x"), *parts, epsilon=0.0)
+    z = model.quantise(model.conv(model.quantise(y, 0.5, 9), 2, 3, 1, 1), 0.5, 100)
+    compare(model.build(y, z), model.images(2, 3, 8, 8))
+
+
+def test_a_concatenation_read_twice_is_made_once() -> None:
+    model = Model()
+    x = model.quantise("x")
+    z = model.node("Concat", x, x, axis=1)
+    a, b = (model.quantise(model.conv(z, 2, 6, 1, 1), 0.5) for _ in range(2))
+    loaded = compare(model.build(a, b), model.images(2, 3, 8, 8))
+    assert [loaded.graph.op(name).kind for name in loaded.graph.order()].count("concat") == 1
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_networks(seed: int) -> None:
+    """Chains of random operators with scales that are powers of two: equal to onnxruntime in every bit."""
+    model = Model(seed=seed)
+    pick = model.random.integers
+    y, channels, size = model.quantise("x", 0.25, int(pick(0, 60))), 3, 12
+    for _ in range(int(pick(2, 6))):
+        shortcut, before = y, (channels, size)
+        for _ in range(int(pick(1, 4))):
+            match pick(0, 6):
+                case 0 | 1:
+                    kernel, stride = int(pick(1, 4)), int(pick(1, 3))
+                    groups = channels if pick(0, 3) == 0 else 1
+                    outputs = channels if groups > 1 else int(pick(1, 7))
+                    scale = 2.0 ** pick(-3, 0, (outputs, 1, 1, 1))
+                    settings = {"strides": [stride] * 2, "pads": [kernel // 2] * 4, "group": groups}
+                    shape = (outputs, channels // groups, kernel, kernel)
+                    if _ == 0:
+                        y = model.conv(y, *shape, scale=scale, bias=bool(pick(0, 2)), **settings)
+                        channels, size = outputs, (size + 2 * (kernel // 2) - kernel) // stride + 1
+                case 2:
+                    y = model.node("Relu", y)
+                case 3 if size > 3:
+                    y = model.node("MaxPool", y, kernel_shape=[2, 2], strides=[1, 1])
+                    size -= 1
+                case 4:
+                    y = model.node("Clip", y, model.const(-2.0), model.const(float(pick(1, 20))))
+                case 5 if size > 3 and y == shortcut:
+                    y = model.node("AveragePool", y, kernel_shape=[2, 2], strides=[2, 2])
+                    size //= 2
+        y = model.quantise(y, 2.0 ** pick(-2, 2), int(pick(0, 99)), clip=(0, int(pick(100, 256))))
+        if (channels, size) == before:
+            y = model.quantise(model.node("Relu", model.node("Add", y, shortcut)), 0.5, int(pick(0, 50)))
+    out = model.node("Flatten", model.node("GlobalAveragePool", y))
+    out = model.node("Gemm", out, model.const(model.ternary(4, channels)), transB=1)
+    compare(model.build(y, out, shape=("n", 3, 12, 12)), model.images(2, 3, 12, 12))

@@ -33,7 +33,7 @@ def test_rounding_noise_of_a_folded_batch_norm_is_exact() -> None:
 def test_nearly_ternary_weights_need_a_tolerance() -> None:
     """{-128, 0, 127} of an int8 grid that was dequantised to floats."""
     weights = np.array([[127, -128, 0, 127]], dtype=np.float32) / 64
-    with pytest.raises(NotTernary, match="0.0052 of the channel's scale"):
+    with pytest.raises(NotTernary, match="0.00524 of the channel's scale"):
         recover(Const(weights), 0.0)
     found = recover(Const(weights), 0.01)
     assert found.values.tolist() == [[1, -1, 0, 1]]
