@@ -18,6 +18,7 @@ from ir.isa import Field, Op
 from ir.lower import Copy, Layer, Linear, Maximum
 from ir.program import ROW_MAP, LayerProgram, Tile
 from ir.requantise import ConstantPlan, Interval, ScalePlan
+from ir.types import IntType
 
 STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds", "groups")
 """Counts of a layer: weights that are not zero; additions without any sharing (nonzero weights minus outputs); those
@@ -104,12 +105,20 @@ class LinearCompiler:
         plan, state = self.plans[channel], self.states[channel]
         if not plan.accumulates:
             return 0
+        if plan.plan is None:
+            return self._stored_sum(channel, int(state["width"]), bool(state["signed"])).bits
         if isinstance(plan.plan, ScalePlan):
             intervals = [(int(state["lo"]), int(state["hi"])), *self._intervals(plan, channel)]
             total = scaled_sum(plan.plan, intervals, accumulator=True)
             if total.in_place:
                 return max(int(state["width"]), total.width)
         return int(state["width"])
+
+    def _stored_sum(self, channel: int, width: int, signed: bool) -> IntType:
+        """The type of a sum that is the output: as it was summed, or wider where readers pad it with more."""
+        summed = IntType(width, signed)
+        lo, hi = int(self.layer.type.lo[channel]), int(self.layer.type.hi[channel])
+        return IntType.containing(min(lo, summed.min), max(hi, summed.max))
 
     def _intervals(self, plan: ChannelPlan, channel: int) -> list[Interval]:
         """Of the gathered operands."""
@@ -183,7 +192,12 @@ class LinearCompiler:
         """Emit one channel's plan; returns where its output lies."""
         plan = self.plans[channel]
         if plan.plan is None:
-            return total.field
+            summed = total.field
+            kind = self._stored_sum(channel, summed.width, summed.signed)
+            stored = Field(summed.column, summed.domain, kind.bits, kind.signed)
+            if summed.signed and stored.width > summed.width:
+                builder.extend(stored, summed.width)
+            return stored
         if isinstance(plan.plan, ConstantPlan):
             builder.emit(Op.CONST, out, constants=(plan.plan.value,))
             return out

@@ -72,13 +72,14 @@ class TileLayout:
 def _try_layout(
     geometry: Geometry, channels: np.ndarray, accumulators: np.ndarray, outputs: np.ndarray, operands: int, inputs: int
 ) -> TileLayout | None:
+    """The layout of these channels with at least ``inputs`` columns for inputs, or None where they do not fit."""
     total_column, tie_column = FLAG_COLUMNS, FLAG_COLUMNS + 1
     operand_columns = tuple(range(tie_column + 1, tie_column + 1 + operands))
     first = tie_column + 1 + operands
     column, domain, input_column = stack(accumulators, geometry.domains, first)
     output_column, output_domain, end = stack(outputs, geometry.domains, input_column)
     room = geometry.columns - input_column
-    if room < min(inputs, COMFORTABLE_INPUT_COLUMNS) or end > geometry.columns:
+    if room < inputs or end > geometry.columns:
         return None
     return TileLayout(
         channels=channels,
@@ -104,20 +105,22 @@ def tile_layer(
     """
     count = len(outputs)
     tiles = 1
-    while tiles <= count:
+    while True:
         layouts = []
+        columns = min(inputs, COMFORTABLE_INPUT_COLUMNS if tiles < count else 1)
         for channels in np.array_split(np.arange(count), tiles):
-            layout = _try_layout(geometry, channels, accumulators[channels], outputs[channels], operands, inputs)
+            layout = _try_layout(geometry, channels, accumulators[channels], outputs[channels], operands, columns)
             if layout is None:
                 break
             layouts.append(layout)
         else:
             return layouts
-        tiles += 1 if tiles < 16 else tiles // 8
-    raise CapacityError(
-        f"not even one output channel fits an array of {geometry.columns} columns x {geometry.domains} "
-        "domains: use a target with larger arrays, or fewer activation bits"
-    )
+        if tiles == count:
+            raise CapacityError(
+                f"not even one output channel fits an array of {geometry.columns} columns x {geometry.domains} "
+                "domains: use a target with larger arrays, or fewer activation bits"
+            )
+        tiles = min(count, tiles + max(1, tiles // 8))
 
 
 def _input_stride(layout: TileLayout, taps: int) -> int:
