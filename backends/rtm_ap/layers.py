@@ -186,9 +186,7 @@ class LinearCompiler:
             outputs[o] = self._requantise(builder, layout, channel, total, outputs[o])
         return outputs
 
-    def _requantise(
-        self, builder: TileBuilder, layout: TileLayout, channel: int, total: Operand, out: Field
-    ) -> Field:
+    def _requantise(self, builder: TileBuilder, layout: TileLayout, channel: int, total: Operand, out: Field) -> Field:
         """Emit one channel's plan; returns where its output lies."""
         plan = self.plans[channel]
         if plan.plan is None:

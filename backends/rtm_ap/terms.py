@@ -18,7 +18,7 @@ _ADD, _SUB, _EXTEND = int(Op.ADD), int(Op.SUB), int(Op.EXTEND)
 
 
 @numba.njit(cache=True)
-def _bits_needed(lo, hi, signed):
+def _bits_needed(lo: int, hi: int, signed: bool) -> int:
     width = 0
     low = -lo - 1 if lo < 0 else 0
     while (low >> width) > 0 or (hi >> width) > 0 and hi > 0:
@@ -29,7 +29,7 @@ def _bits_needed(lo, hi, signed):
 
 
 @numba.njit(cache=True)
-def _advance(state, lo, hi, shift, sign):
+def _advance(state: np.void, lo: int, hi: int, shift: int, sign: int) -> tuple[int, bool]:
     """Add sign * ([lo, hi] << shift) to one running accumulator; returns (old width, old signedness)."""
     width, signed = state["width"], state["signed"]
     if sign > 0:
@@ -45,14 +45,22 @@ def _advance(state, lo, hi, shift, sign):
 
 
 @numba.njit(cache=True)
-def _final(states, terms, lo, hi):
+def _final(states: np.ndarray, terms: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> None:
     for term in terms:
         operand = term["operand"]
         _advance(states[term["output"]], lo[operand], hi[operand], term["shift"], term["sign"])
 
 
 @numba.njit(cache=True)
-def _emit(states, terms, lo, hi, places, accumulators, records):
+def _emit(
+    states: np.ndarray,
+    terms: np.ndarray,
+    lo: np.ndarray,
+    hi: np.ndarray,
+    places: np.ndarray,
+    accumulators: np.ndarray,
+    records: np.ndarray,
+) -> tuple[int, int]:
     count = 0
     bit_adds = 0
     for term in terms:

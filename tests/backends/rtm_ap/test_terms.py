@@ -79,7 +79,9 @@ def test_widths_grow_with_the_sum_and_signs_are_extended_when_they_must() -> Non
     """0..3 added twice, subtracted once, added at a shift of 3: widths 2, 3, then signed; the sign is filled once."""
     terms = np.array([(0, 0, 0, 1), (0, 0, 0, 1), (0, 0, 0, -1), (0, 0, 3, 1)], TERM)
     operand, accumulator = np.array([(3, 0, 2, False, False)], PLACE), np.array([(4, 0, 9, True, False)], PLACE)
-    records, bit_adds = emit_terms(start(np.zeros(1, np.int64)), terms, *np.array([[0], [3]]), operand, accumulator)
+    records, bit_adds = emit_terms(
+        start(np.zeros(1, np.int64)), terms, np.array([0]), np.array([3]), operand, accumulator
+    )
     shown = [(Op(r["op"]).name, int(r["a_width"]), int(r["r_width"]), int(r["r_domain"])) for r in records]
     assert shown == [("ADD", 2, 2, 0), ("ADD", 2, 3, 0), ("SUB", 2, 4, 0), ("EXTEND", 4, 6, 0), ("ADD", 2, 3, 3)]
     assert bit_adds == 2 + 3 + 4 + 3
