@@ -44,7 +44,9 @@ def describe(program: Program, checksums: dict[str, str]) -> dict[str, Any]:
         "passes": program.passes,
         "target": program.target,
         "graph_text": program.graph_text,
-        "host_steps": program.host_steps,
+        "host_steps": [
+            {key: step[key] for key in ("name", "operator", "bytes_per_image")} for step in program.host_steps
+        ],
         "tensors": [
             {"name": tensor.name, "shape": list(tensor.shape), "producer": tensor.producer}
             for tensor in program.tensors
@@ -97,7 +99,7 @@ def _describe_array(array: np.ndarray | None) -> dict[str, Any] | None:
 
 def encode(manifest: dict[str, Any]) -> bytes:
     """Deterministic JSON bytes."""
-    text = json.dumps(manifest, separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 
 

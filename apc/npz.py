@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise UserError(f"{path}: is a single array, not an .npz archive: save it with numpy.savez(path, name=x)")
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: cannot be read as an .npz archive of plain arrays ({error})") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,17 @@ def photo_crops(count: int, size: int, seed: int) -> np.ndarray:
     images = torch.cat(crops).numpy()
     mean, deviation = (np.array(value, np.float32).reshape(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
     return np.ascontiguousarray((images - mean) / deviation)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run PyTorch on one thread: the same sums whatever the machine, and small layers gain little from more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def to_onnx(

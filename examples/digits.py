@@ -25,7 +25,7 @@ from examples.trained import Dataset, evaluate, trained, write_files
 class Settings:
     """What a training run depends on."""
 
-    epochs: int = 40
+    epochs: int = 25
     width: int = 16
     batch: int = 64
     rate: float = 0.01

@@ -18,7 +18,7 @@ from torch import nn
 
 from apc.quantize.exact import round_bias, round_scale, scale_bits
 from apc.quantize.weights import quantise_weights
-from examples.common import to_onnx
+from examples.common import one_thread, to_onnx
 
 
 @torch.library.custom_op("apc_examples::fake_quantise", mutates_args=())
@@ -264,6 +264,7 @@ def shifted(images: torch.Tensor, reach: int, generator: torch.Generator) -> tor
     return padded[torch.arange(count)[:, None, None, None], 0, rows, columns]
 
 
+@one_thread()
 def fit(
     net: ResidualNet,
     images: torch.Tensor,

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from apc.quantize import quantize_model
-from examples.common import onnxruntime_outputs, photo_crops, save_npz, save_onnx, to_onnx
+from examples.common import one_thread, onnxruntime_outputs, photo_crops, save_npz, save_onnx, to_onnx
 
 CALIBRATION_IMAGES = 4
 INPUT_SEED_OFFSET = 1000
@@ -68,9 +68,7 @@ class ResNet18(nn.Module):
         return self.fc(torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1))
 
 
-def resnet18(
-    num_classes: int = 1000, width: int = 64, in_channels: int = 3, small_input: bool = False
-) -> ResNet18:
+def resnet18(num_classes: int = 1000, width: int = 64, in_channels: int = 3, small_input: bool = False) -> ResNet18:
     """ResNet-18; ``width``: channels of the first stage; ``small_input``: 3x3 stem of stride 1 and no max-pool."""
     return ResNet18(num_classes, width, in_channels, small_input)
 
@@ -109,7 +107,7 @@ def settle(model: ResNet18, images: np.ndarray) -> None:
             module.reset_running_stats()
             module.momentum = None
     model.train()
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         model(torch.from_numpy(images))
     model.eval()
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import torch
 
-from examples import common, qat
+from examples import qat
 from examples.common import onnxruntime_outputs, save_npz, save_onnx, write_whole
 from examples.qat import ResidualNet, export_frozen, predict
 
@@ -57,7 +57,7 @@ def trained(
         train(net)
         return
     digest = hashlib.sha256(repr(settings).encode())
-    for file in (source, Path(common.__file__), Path(qat.__file__)):
+    for file in (source, Path(qat.__file__)):
         digest.update(file.read_bytes())
     path = cache / f"{name}-{digest.hexdigest()[:16]}.pt"
     if path.is_file():

@@ -124,6 +124,9 @@ def _parse(text: str, start: str) -> Any:
 
 
 def _explain(text: str, error: UnexpectedInput) -> str:
-    found = text[error.column - 1 :].split()[:1] if error.column > 0 else []
+    column = max(error.column, 1) - 1
+    while column and not text[column - 1].isspace():
+        column -= 1  # a keyword may have matched the beginning of a longer word
+    found = text[column:].split()[:1] if error.column > 0 else []
     accepted = error.accepts if isinstance(error, UnexpectedToken) else getattr(error, "allowed", None)
     return f"cannot read {found[0][:40] if found else 'the end of the line'!r}; expected {sorted(accepted or [])}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -89,6 +90,7 @@ class _Summary:
     inner_steps: tuple[int, ...]
 
 
+@lru_cache(maxsize=1 << 16)
 def _summarise(sig: Signature, search_or: bool) -> _Summary:
     path: dict[str, list[int]] = {"a": [], "b": [], "r": []}
     searches = writes = 0

@@ -13,12 +13,13 @@ import numpy as np
 
 from ir.graph import Graph
 from ir.ops import Concat, Conv, Flatten, Input, MaxPool, Pad, Requantise, SumPool
-from ir.types import TensorType
+from ir.types import IntType, TensorType
 
 VARIABLE = np.dtype(
     [("source", "<i4"), ("channel", "<i4"), ("row_map", "<i4"), ("pad_value", "<i4"), ("lo", "<i8"), ("hi", "<i8")]
 )
-"""One row-mapped channel a layer reads: index into ``Layer.sources`` and ``Layer.row_maps``, and its interval."""
+"""One row-mapped channel a layer reads: index into ``Layer.sources`` and ``Layer.row_maps``, and the interval of what
+the rows receive, ``pad_value`` included where some row has no source (elsewhere it is 0)."""
 
 RowMap = tuple[int, int, int, int]
 """stride_y, stride_x, offset_y, offset_x: see ``ir.program.ROW_MAP``."""
@@ -58,8 +59,9 @@ class Copy:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """``name``: for people; ``node``: the graph node whose value is stored; ``variables``: VARIABLE records that the
-    body reads, channel outermost; ``sources``: the nodes they come from."""
+    """``name``: for people; ``node``: the graph node whose value is stored; ``type``: what its fields must hold, which
+    is padding besides values where readers pad with more; ``variables``: VARIABLE records that the body reads, channel
+    outermost; ``sources``: the nodes they come from."""
 
     name: str
     op: str
@@ -87,13 +89,17 @@ class View:
 
     @property
     def is_stored(self) -> bool:
-        return len(self.nodes) == 1 and self.pad_value is None and not self.offset_y.any() and not self.offset_x.any()
+        """Is this a stored node as it lies, channel by channel?"""
+        moved = self.offset_y.any() or self.offset_x.any() or (self.channel != np.arange(len(self.channel))).any()
+        return len(self.nodes) == 1 and self.pad_value is None and not moved
 
 
 class _Reads:
-    """Collects the sources and row maps of the layer being built."""
+    """Collects the sources and row maps of the layer being built, the one that stores ``node``."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph, node: str) -> None:
+        self.graph = graph
+        self.size = graph.type(node).shape[1:]
         self.sources: dict[str, int] = {}
         self.row_maps: dict[RowMap, int] = {}
 
@@ -104,21 +110,81 @@ class _Reads:
         records = np.zeros((channels, len(windows)), VARIABLE)
         records["source"] = source_of[view.source][:, None]
         records["channel"] = view.channel[:, None]
-        records["pad_value"] = np.broadcast_to(np.asarray(pad_value), channels)[:, None]
-        records["lo"] = view.type.lo[:, None]
-        records["hi"] = view.type.hi[:, None]
         offsets, kind = np.unique(np.stack([view.offset_y, view.offset_x], axis=1), axis=0, return_inverse=True)
         index = np.empty((len(offsets), len(windows)), np.int64)
         for row, (dy, dx) in enumerate(offsets.tolist()):
             for column, (sy, sx, oy, ox) in enumerate(windows):
                 index[row, column] = self.row_maps.setdefault((sy, sx, oy + dy, ox + dx), len(self.row_maps))
         records["row_map"] = index[kind.ravel()]
+        pad_values = np.broadcast_to(np.asarray(pad_value, np.int64), channels)
+        for number, name in enumerate(view.nodes):
+            here = np.flatnonzero(view.source == number)
+            records[here] = self._with_intervals(records[here], self.graph.type(name), pad_values[here, None])
         return records.ravel()
 
+    def _with_intervals(self, records: np.ndarray, source: TensorType, pad_values: np.ndarray) -> np.ndarray:
+        """Sets what the rows receive from a source of this type, and the pad value where some row needs it."""
+        row_maps = np.array(list(self.row_maps), np.int64)[records["row_map"]]
+        from_source, from_padding = np.ones(records.shape, bool), np.zeros(records.shape, bool)
+        for axis in range(2):
+            stride, first = row_maps[..., axis], row_maps[..., 2 + axis]
+            last, end = first + stride * (self.size[axis] - 1), source.shape[1 + axis]
+            from_padding |= (first < 0) | (last >= end)
+            nearest = np.where(first < 0, first % stride, first)  # the first position that is not before the map
+            from_source &= (nearest <= last) & (nearest < end)
+        lo, hi = source.lo[records["channel"]], source.hi[records["channel"]]
+        records["lo"] = np.where(from_source, np.where(from_padding, np.minimum(lo, pad_values), lo), pad_values)
+        records["hi"] = np.where(from_source, np.where(from_padding, np.maximum(hi, pad_values), hi), pad_values)
+        records["pad_value"] = np.where(from_padding, pad_values, 0)
+        return records
 
-def lower(graph: Graph) -> list[Layer]:
-    """The layers of a verified graph, in an order in which every layer's sources come first."""
-    return _Lowering(graph).layers
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """``layers``: every layer's sources come before it; ``aliases``: graph outputs that are stored as another node;
+    ``inputs``: what the fields of the graph's inputs must hold."""
+
+    layers: list[Layer]
+    aliases: dict[str, str]
+    inputs: dict[str, TensorType]
+
+
+def lower(graph: Graph) -> Lowered:
+    """The layers of a verified graph."""
+    lowering = _Lowering(graph)
+    stored = _stored_types(graph, lowering.layers)
+    layers = [replace(layer, type=stored[layer.node]) for layer in lowering.layers]
+    inputs = {node: stored[node] for node in graph.nx if isinstance(graph.op(node), Input)}
+    return Lowered(layers, lowering.aliases, inputs)
+
+
+def _stored_types(graph: Graph, layers: list[Layer]) -> dict[str, TensorType]:
+    """What the fields of every stored node must hold: its own values, and those that its readers see in their place,
+    because a gather's padding is as wide as the field. A copy or a maximum lies in fields as wide as its source's."""
+    nodes = [node for node in graph.nx if isinstance(graph.op(node), Input)] + [layer.node for layer in layers]
+    lo, hi = ({node: getattr(graph.type(node), end).copy() for node in nodes} for end in ("lo", "hi"))
+    for layer in reversed(layers):
+        body, records = layer.body, [layer.variables]
+        if isinstance(body, Linear):
+            records += body.operands
+        else:
+            moved = layer.variables.copy()
+            taps = body.taps if isinstance(body, Maximum) else 1
+            moved["lo"], moved["hi"] = lo[layer.node].repeat(taps), hi[layer.node].repeat(taps)
+            records.append(moved)
+        for read in records:
+            for number, source in enumerate(layer.sources):
+                here = read[read["source"] == number]
+                np.minimum.at(lo[source], here["channel"], here["lo"])
+                np.maximum.at(hi[source], here["channel"], here["hi"])
+    types = {}
+    for node in nodes:
+        kind = graph.type(node)
+        least, most = int(lo[node].min()), int(hi[node].max())
+        fits = kind.dtype.min <= least and most <= kind.dtype.max
+        dtype = kind.dtype if fits else IntType.containing(least, most)
+        types[node] = replace(kind, dtype=dtype, lo=lo[node], hi=hi[node])
+    return types
 
 
 class _Lowering:
@@ -126,6 +192,7 @@ class _Lowering:
         self.graph = graph
         self.layers: list[Layer] = []
         self.views: dict[str, View] = {}
+        self.aliases: dict[str, str] = {}
         outputs = {output.node for output in graph.outputs}
         self.fused = {
             node: fused for node in graph.order() if (fused := self._fusable(node, outputs)) is not None
@@ -148,8 +215,10 @@ class _Lowering:
     def _lower_node(self, node: str, is_output: bool) -> None:
         op = self.graph.op(node)
         if isinstance(op, Concat | Pad | Flatten):
-            self.views[node] = self._view(node)
-            if is_output:
+            view = self.views[node] = self._view(node)
+            if is_output and view.is_stored:
+                self.aliases[node] = view.nodes[0]
+            elif is_output:
                 self._materialise(node)
             return
         self.views[node] = self._stored(node)
@@ -201,7 +270,7 @@ class _Lowering:
         view = self.views[node]
         if view.is_stored:
             return view
-        reads = _Reads()
+        reads = _Reads(self.graph, node)
         variables = reads.variables(view, [(1, 1, 0, 0)], view.pad_value or 0)
         self._add_layer(f"{node}.copy", "copy", node, Copy(), variables, reads)
         self.views[node] = self._stored(node)
@@ -225,7 +294,7 @@ class _Lowering:
 
     def _max_pool(self, node: str, op: MaxPool) -> None:
         view = self._read(self.graph.inputs(node)[0], op.pads, None)
-        reads = _Reads()
+        reads = _Reads(self.graph, node)
         pad_value: int | np.ndarray = view.type.lo if view.pad_value is None else view.pad_value
         variables = reads.variables(view, _windows(op.kernel, op.strides, op.pads, op.dilations), pad_value)
         self._add_layer(node, "max_pool", node, Maximum(op.kernel[0] * op.kernel[1]), variables, reads)
@@ -234,7 +303,7 @@ class _Lowering:
         op = self.graph.op(node)
         sum_node = self.fused.get(node, node)
         sum_op = self.graph.op(sum_node)
-        reads = _Reads()
+        reads = _Reads(self.graph, node)
         if isinstance(sum_op, Conv):
             kind, sums = "conv", self._convolution(reads, sum_node, sum_op)
         elif isinstance(sum_op, SumPool):

@@ -32,6 +32,10 @@ MAX_SHIFT = 30
 MAX_PROOF_POINTS = 1 << 26
 #: shifts tried beyond the first that admits a plan, in search of fewer digits
 EXTRA_SHIFTS = 6
+#: multipliers tried on each side of the ideal one
+MAX_RADIUS = 256
+#: thresholds looked at by one search, and by each of the many that look for a correction for ties
+SEARCH_BUDGET, TIE_SEARCH_BUDGET = 1 << 31, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,7 @@ class _Problem:
 
     def scale(self) -> tuple[int, Plan] | None:
         """The cheapest shift-add form; where ties admit none, the first with a correction for ties."""
-        found = self._search(np.zeros(len(self.values), np.int64), 0, MAX_SHIFT)
+        found = self._search(np.zeros(len(self.values), np.int64), 0, MAX_SHIFT, SEARCH_BUDGET)
         if found.shift >= 0:
             return found.cost, self._plan(found, found.low, found.high, None)
         if self.stairs.rounding is not Rounding.HALF_EVEN:
@@ -218,7 +222,7 @@ class _Problem:
         odd = (self.values - self.stairs.zero_point - 1) & 1
         for shift in range(1, MAX_SHIFT + 1):
             for tie_shift in range(shift):
-                found = self._search(odd << tie_shift, shift, shift)
+                found = self._search(odd << tie_shift, shift, shift, TIE_SEARCH_BUDGET)
                 if found.shift >= 0:
                     flipped = self.stairs.zero_point & 1  # the quotient then has the other parity
                     half = 1 << (shift - 1)
@@ -228,12 +232,12 @@ class _Problem:
                         return found.cost, plan
         return None
 
-    def _search(self, nudges: np.ndarray, least_shift: int, most_shift: int) -> _Found:
+    def _search(self, nudges: np.ndarray, least_shift: int, most_shift: int, budget: int) -> _Found:
         slope = float(abs(self.stairs.multipliers[0]))
         ratios = np.array([float(m) / slope for m in self.stairs.multipliers[1:]], np.float64)
-        shifts = (least_shift, most_shift, EXTRA_SHIFTS)
+        limits = (least_shift, most_shift, EXTRA_SHIFTS, budget)
         numbers = _search(
-            slope, ratios, self.main, self.combinations, self.values, self.thresholds, nudges, self.accumulator, shifts
+            slope, ratios, self.main, self.combinations, self.values, self.thresholds, nudges, self.accumulator, limits
         )
         cost, shift, multiplier, deltas, low, high = (int(number) for number in numbers)
         nearest = [round(multiplier * ratio) for ratio in ratios.tolist()]
@@ -337,10 +341,11 @@ def _digit_cost(multiplier: int, operand_width: int, total_width: int) -> int:
 
 
 @numba.njit(cache=True)
-def _search(slope, ratios, main, combinations, values, thresholds, nudges, accumulator, shifts):
+def _search(slope, ratios, main, combinations, values, thresholds, nudges, accumulator, limits):
     """(cost, shift, M_0, packed deltas of the other multipliers, least B, greatest B); shift -1 if none.
 
-    ``nudges``: what is added besides B next to every threshold; ``shifts``: least, most, and how many beyond the first.
+    ``nudges``: what is added besides B next to every threshold; ``limits``: the least and the most shift, how many are
+    tried beyond the first that admits a plan, and how many thresholds are looked at before the search ends.
     """
     main_lo, main_hi = main
     n_combinations, n_levels = thresholds.shape
@@ -348,14 +353,18 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
     best = (np.int64(1) << 60, np.int64(-1), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
     others = np.zeros(n_others, np.int64)
     first = -1
-    for shift in range(shifts[0], shifts[1] + 1):
-        if first >= 0 and shift > first + shifts[2]:
+    looked = 0
+    for shift in range(limits[0], limits[1] + 1):
+        if first >= 0 and shift > first + limits[2]:
             break
         ideal = slope * 2.0**shift
         radius = np.int64(ideal * min(1.0, 2.0 * slope / n_levels)) + 1  # what the thresholds' spread leaves open
+        radius = min(radius, MAX_RADIUS)
         middle = np.int64(np.round(ideal))
         for multiplier in range(max(1, middle - radius), middle + radius + 1):
             for code in range(3**n_others):
+                if looked > limits[3]:
+                    return best
                 rest_code = code
                 for i in range(n_others):
                     others[i] = np.int64(np.round(multiplier * ratios[i])) + rest_code % 3 - 1
@@ -375,6 +384,7 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
                             low = max(low, edge - max(threshold, main_lo) * multiplier - rest)
                         if threshold - 1 >= main_lo:
                             high = min(high, edge - 1 - min(threshold - 1, main_hi) * multiplier - rest)
+                    looked += n_levels
                     if low > high:
                         break
                 if low > high:

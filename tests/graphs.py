@@ -18,7 +18,7 @@ from ir.types import IntType, QuantParams, TensorType
 ORIGIN = Origin("00" * 32, "O0", ("dead-code",))
 UNIT = QuantParams(np.ones(1, np.float32), np.zeros(1, np.int64))
 NORMAL = load_target("rtm-ap-published")
-TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=32"])
+TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=12"])
 
 
 def add_input(graph: Graph, name: str, shape: tuple[int, int, int], bits: int, signed: bool) -> str:

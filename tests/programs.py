@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from ir.types import IntType
 
 TINY_TARGET: dict[str, Any] = load_target(
     "rtm-ap-published",
-    ["rows=64", "columns=16", "domains=32", "search_cycles=1", "write_cycles=4", "shift_cycles=2", "search_or=false"],
+    [
+        *("rows=64", "columns=16", "domains=32", "search_or=false"),
+        *("search_cycles=1", "write_cycles=4", "shift_cycles=2", "transfer_bits_per_cycle=64"),
+    ],
 ).as_table()
 
 
@@ -123,7 +127,7 @@ def tiny_program() -> Program:
         model_sha256="5f" * 32,
         level="O0",
         passes=["lower", "place{orientation=along}"],
-        target=TINY_TARGET,
+        target=deepcopy(TINY_TARGET),
         tensors=[
             StoredTensor("image", (2, 4, 4), -1, image),
             StoredTensor("conv", (2, 4, 4), 0, fields((0, clamped), (1, clamped))),

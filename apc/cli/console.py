@@ -25,9 +25,15 @@ class Update(Protocol):
     def __call__(self, done: int, total: int, label: str = "") -> None: ...
 
 
+class _ResultConsole(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves a closed stdout to ``apc.cli.main``, as any other print does."""
+        raise BrokenPipeError
+
+
 def result_console() -> Console:
     """A console on stdout, for a command's result."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    return _ResultConsole(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
 def log_console() -> Console:

@@ -94,18 +94,11 @@ def _import(
         warnings = importer.builder.warnings
         if calibration is not None:
             warnings.append("the calibration data is not used: the model's activations are quantised already")
-        return LoadedModel(graph, digest, model, warnings)
+        return LoadedModel(graph, digest, importer.compiled_model(), warnings)
 
-    from apc.frontend.onnx_reader import with_input_shapes
-    from apc.quantize import quantize_model
-
-    quantised = quantize_model(
-        with_input_shapes(model, input_shapes) if input_shapes else model,
-        weights="keep",
-        activations=activations,
-        calibration=None if calibration is None else dict(calibration),
-    ).model
-    importer = Importer(quantised, input_shapes, ternary_tolerance)
+    importer = Importer(
+        _with_quantisers(importer.compiled_model(), calibration, activations), input_shapes, ternary_tolerance
+    )
     graph = importer.run()
     warnings = importer.builder.warnings
     if calibration is None:
@@ -113,4 +106,20 @@ def _import(
             f"the activations are real: they were quantised to {activations} bits without calibration data, so the"
             " accuracy may be poor; give --calibration X.npz"
         )
-    return LoadedModel(graph, digest, quantised, warnings)
+    return LoadedModel(graph, digest, importer.compiled_model(), warnings)
+
+
+def _with_quantisers(
+    model: onnx.ModelProto, calibration: Mapping[str, np.ndarray] | None, activations: int
+) -> onnx.ModelProto:
+    """The model with its real activations quantised."""
+    import onnx
+
+    from apc.quantize import quantize_model
+
+    try:
+        arrays = None if calibration is None else dict(calibration)
+        return quantize_model(model, weights="keep", activations=activations, calibration=arrays).model
+    except onnx.checker.ValidationError as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(f"its real activations cannot be quantised, the model is not valid ONNX: {reason}") from error

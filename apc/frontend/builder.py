@@ -16,6 +16,7 @@ from apc.frontend.values import (
     Bounds,
     Coefficients,
     Concatenated,
+    Const,
     Flattened,
     FloatInput,
     Levels,
@@ -37,7 +38,8 @@ from ir.types import IntType, QuantParams
 class Builder:
     """The graph under construction, and the rules by which values become its nodes.
 
-    ``raw_inputs``: ONNX shape (None for a symbolic batch) and dtype name of every graph input.
+    ``raw_inputs``: ONNX shape (None for a symbolic batch) and dtype name of every graph input. ``snapped``: weights
+    that were made ternary within the tolerance, by the position of their node.
     """
 
     def __init__(self, name: str, ternary_tolerance: float, batch: int) -> None:
@@ -45,6 +47,7 @@ class Builder:
         self.ternary_tolerance = ternary_tolerance
         self.batch = batch
         self.warnings: list[str] = []
+        self.snapped: dict[int, Const] = {}
         self.raw_inputs: dict[str, tuple[tuple[int | None, ...], str]] = {}
         self._integers: dict[Value, Affine] = {}
         self._quantised: dict[tuple[Value, Quantiser], Affine] = {}

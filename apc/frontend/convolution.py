@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -18,13 +19,12 @@ from ir.ops import Conv
 
 def _label(node: Node, weights: Const) -> str:
     """The module's name where the weights tell it, else the node's."""
-    name = weights.name
-    for suffix in ("_quantized", "_DequantizeLinear_Output"):
-        name = name.removesuffix(suffix)
+    name = re.sub(r"(_quantized|_DequantizeLinear_Output|_ternary\d+)+$", "", weights.name)
     return name.removesuffix(".weight") if name.endswith(".weight") else node.name
 
 
-def _weights(builder: Builder, node: Node, weights: Const, label: str) -> IntegerWeights:
+def _weights(builder: Builder, node: Node, weights: Const, label: str, transposed: bool = False) -> IntegerWeights:
+    """Integers of weights whose axis 0 counts the output channels; ``transposed``: the node has them the other way."""
     try:
         found = recover(weights, builder.ternary_tolerance)
     except NotTernary as error:
@@ -32,6 +32,9 @@ def _weights(builder: Builder, node: Node, weights: Const, label: str) -> Intege
             f"layer {label}: {error}; quantise the network with `apc quantize`, or accept them with --ternary-tolerance"
         ) from error
     if found.residual > 0:
+        real = found.real()
+        name = f"{weights.name or node.inputs[1]}_ternary{node.position}"
+        builder.snapped[node.position] = Const(real.T if transposed else real, name=name)
         builder.warnings.append(
             f"layer {label}: weights snapped to ternary, giving up a residual of {found.residual:.3g} of the scale"
         )
@@ -141,7 +144,7 @@ def _matrix(builder: Builder, node: Node, inputs: list[Operand | None], weights:
     if weights.array.ndim != 2:
         raise node.error(f"its weights have {weights.array.ndim} axes; only matrices are supported")
     rows = _transposed(weights, transpose)
-    integers = _weights(builder, node, rows, _label(node, weights))
+    integers = _weights(builder, node, rows, _label(node, weights), transpose)
     return _dense(builder, node, variable(node, inputs), weights, rows.array, integers)
 
 

@@ -56,6 +56,8 @@ def constant(node: Node, inputs: list[Operand | None], position: int, what: str)
     value = operand(node, inputs, position)
     if not isinstance(value, Const):
         raise node.error(f"its {what} must be constant; it depends on the network's inputs")
+    if value.array.dtype.kind not in "fiub":
+        raise node.error(f"its {what} holds no numbers but {value.array.dtype}")
     return value
 
 
@@ -66,6 +68,16 @@ def optional_array(node: Node, inputs: list[Operand | None], position: int, what
     return constant(node, inputs, position, what).array
 
 
+def optional_integers(node: Node, inputs: list[Operand | None], position: int, what: str) -> list[int] | None:
+    """The numbers of a constant integer input that may be absent."""
+    array = optional_array(node, inputs, position, what)
+    if array is None:
+        return None
+    if array.dtype.kind not in "iu":
+        raise node.error(f"its {what} holds no integers but {array.dtype}")
+    return [int(number) for number in array.reshape(-1)]
+
+
 def fractions(array: np.ndarray) -> Coefficients:
     """Exact numbers of a 1-d array, one where all are equal."""
     return normal(tuple(Fraction(float(value)) for value in array))
@@ -73,9 +85,11 @@ def fractions(array: np.ndarray) -> Coefficients:
 
 def per_channel(node: Node, array: np.ndarray, value: Value, what: str) -> Coefficients:
     """A constant that broadcasts against the value, as one number or one a channel."""
-    if not np.isfinite(array.astype(np.float64)).all():
-        raise node.error(f"its {what} holds NaN or infinite values")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array.astype(np.float64)).all():
+        raise node.error(f"its {what} holds NaN, infinite values or no numbers")
     rank = 1 + len(value.shape)
+    if not array.size:
+        raise node.error(f"its {what} is empty")
     if array.size == 1:
         return fractions(array.reshape(1))
     if array.ndim > rank:

@@ -11,6 +11,7 @@ from onnx import helper
 
 from apc.frontend import convolution, elementwise, pooling, quantisation, shapes
 from apc.frontend.builder import Builder
+from apc.frontend.compiled import compiled_model
 from apc.frontend.constant_folding import fold
 from apc.frontend.elementwise import Handler
 from apc.frontend.node import Node
@@ -50,8 +51,8 @@ class Importer:
         ternary_tolerance: float = 0.0,
     ) -> None:
         self.opsets = check_versions(model)
-        model = inlined(model)
-        self.proto = model.graph
+        self.model = inlined(model)
+        self.proto = self.model.graph
         if self.proto.sparse_initializer:
             raise UserError("sparse initializers are not supported; store the weights as dense tensors")
         self.input_shapes = dict(input_shapes or {})
@@ -85,6 +86,10 @@ class Importer:
         self.builder.graph.remove_dead()
         self.builder.graph.verify()
         return self.builder.graph
+
+    def compiled_model(self) -> onnx.ModelProto:
+        """The model as it was compiled, after ``run``."""
+        return compiled_model(self.model, self.alive, self.input_shapes, self.builder.snapped)
 
     def quantises_activations(self) -> bool:
         """Whether any quantiser works on what depends on the inputs (and not only on weights)."""
@@ -131,7 +136,7 @@ class Importer:
             tuple(name in self.read for name in proto.output),
             attributes,
             proto,
-            self.opsets.get(domain, 1),
+            position,
         )
 
     def _evaluate(self, node: Node) -> list[Operand]:
@@ -213,7 +218,7 @@ class Importer:
         if isinstance(value, Const):
             raise UserError(f"output {entry.name}: does not depend on the inputs; remove it from the model's outputs")
         proto = onnx.NodeProto(op_type="output", name=entry.name)
-        node = Node(entry.name, "graph output", "", (), (), (), {}, proto, 0)
+        node = Node(entry.name, "graph output", "", (), (), (), {}, proto, -1)
         dtype = numpy_dtype(f"output {entry.name}", entry.type.tensor_type.elem_type)
         levels = isinstance(value, Levels)
         integers = self.builder.integers(node, value)

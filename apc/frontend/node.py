@@ -17,7 +17,9 @@ class NotQuantised(UserError):
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """``name``: of the node, or of its first output where the node has none; ``outputs_used``: which are read."""
+    """``name``: of the node, or of its first output where the node has none; ``outputs_used``: which are read;
+    ``position``: in the graph.
+    """
 
     name: str
     op_type: str
@@ -27,7 +29,7 @@ class Node:
     outputs_used: tuple[bool, ...]
     attributes: dict[str, Any]
     proto: onnx.NodeProto
-    opset: int
+    position: int
 
     def error(self, reason: str) -> UserError:
         """The error of this node, to be raised by the caller."""

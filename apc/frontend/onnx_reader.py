@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,16 +83,6 @@ def check_versions(model: onnx.ModelProto) -> dict[str, int]:
             " export with opset_version=18"
         )
     return opsets
-
-
-def with_input_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
-    """A copy whose inputs have these shapes beyond the batch axis."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for entry in copy.graph.input:
-        for axis, size in list(zip(entry.type.tensor_type.shape.dim, shapes.get(entry.name, ()), strict=False))[1:]:
-            axis.dim_value = size
-    return copy
 
 
 def inlined(model: onnx.ModelProto) -> onnx.ModelProto:

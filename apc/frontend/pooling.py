@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from apc.frontend.builder import Builder
-from apc.frontend.elementwise import Handler, optional_array, variable
+from apc.frontend.elementwise import Handler, optional_integers, variable
 from apc.frontend.node import Node
 from apc.frontend.values import (
     ZERO,
@@ -151,8 +151,8 @@ def _global_average_pool(builder: Builder, node: Node, inputs: list[Operand | No
 
 def _reduce_mean(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     value = variable(node, inputs)
-    given = optional_array(node, inputs, 1, "axes")
-    axes = node.integers("axes", ()) if given is None else tuple(int(axis) for axis in given.reshape(-1))
+    given = optional_integers(node, inputs, 1, "axes")
+    axes = node.integers("axes", ()) if given is None else tuple(given)
     if not axes and node.integer("noop_with_empty_axes", 0):
         return value
     rank = 1 + len(value.shape)

@@ -28,6 +28,8 @@ ROUNDINGS = {
     "HALF_DOWN": Rounding.HALF_DOWN,
 }
 _LARGEST_BITS = 16
+_LARGEST_WHOLE = 1 << 31
+_LARGEST_SHIFT = 62
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ def _linear_parameters(node: Node, inputs: list[Operand | None], shape: tuple[in
     scale = constant(node, inputs, 1, "scale").array
     _check_scale(node, scale)
     zero = optional_array(node, inputs, 2, "zero point")
+    if zero is not None and zero.dtype.kind not in "iu":
+        raise node.error(f"its zero point is not an integer but {zero.dtype}")
     zero = np.zeros(scale.shape, dtype=np.int64) if zero is None else zero.astype(np.int64)
     if zero.shape != scale.shape and zero.size != 1:
         raise node.error(f"its zero point of shape {zero.shape} does not fit its scale of shape {scale.shape}")
@@ -63,6 +67,11 @@ def _linear_parameters(node: Node, inputs: list[Operand | None], shape: tuple[in
     column = [1] * rank
     column[axis] = -1
     return _Linear(scale.reshape(column), np.broadcast_to(zero, scale.shape).reshape(column))
+
+
+def _check_constant(node: Node, value: Const) -> None:
+    if value.array.dtype.kind not in "fiu" or not np.isfinite(value.array.astype(np.float64)).all():
+        raise node.error("its constant operand holds NaN, infinite values or no numbers")
 
 
 def _check_scale(node: Node, scale: np.ndarray) -> None:
@@ -105,6 +114,7 @@ def _quantize_linear(builder: Builder, node: Node, inputs: list[Operand | None])
     value = operand(node, inputs, 0)
     lo, hi = _level_range(node, inputs)
     if isinstance(value, Const):
+        _check_constant(node, value)
         linear = _linear_parameters(node, inputs, value.array.shape)
         ratio = np.rint(value.array.astype(np.float32) / linear.scale.astype(np.float32)).astype(np.float64)
         levels = np.clip(ratio + linear.zero_point, lo, hi)
@@ -153,6 +163,8 @@ def _whole(node: Node, inputs: list[Operand | None], position: int, what: str) -
     number = _number(node, inputs, position, what)
     if not number.is_integer():
         raise node.error(f"its {what} {number} is not an integer")
+    if abs(number) > _LARGEST_WHOLE:
+        raise node.error(f"its {what} {number:g} is not a sensible number")
     return int(number)
 
 
@@ -201,6 +213,7 @@ def _apply(
     scale = constant(node, inputs, 1, "scale").array
     _check_scale(node, scale)
     if isinstance(value, Const):
+        _check_constant(node, value)
         quantiser = make((Fraction(1),))
         try:
             full = np.broadcast_to(scale.astype(np.float32), value.array.shape)
@@ -234,6 +247,8 @@ def _trunc(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operan
         shift = _whole(node, inputs, 3, "input bit width") - _whole(node, inputs, 4, "output bit width")
         out_scale = scale
         lo, hi = -UNLIMITED, UNLIMITED
+    if abs(shift) > _LARGEST_SHIFT:
+        raise node.error(f"truncates by {shift} bits; at most {_LARGEST_SHIFT} are supported")
     step = Fraction(2) ** shift
     out_zero = Fraction(zero_point) / step if second else Fraction(zero_point)
     # in units of the integers before the shift: round((q + 0) / step), with q counting its zero point

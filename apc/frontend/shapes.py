@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from apc.frontend.builder import Builder
-from apc.frontend.elementwise import Handler, constant, optional_array, variable
+from apc.frontend.elementwise import Handler, optional_array, optional_integers, variable
 from apc.frontend.node import Node
 from apc.frontend.values import Concatenated, Const, Flattened, Levels, Operand, Padded, Shape, Value
 from ir.boundary import integer_shape
@@ -50,7 +50,7 @@ def _flatten(builder: Builder, node: Node, inputs: list[Operand | None]) -> Oper
 
 def _reshape(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     value = variable(node, inputs)
-    wanted = [int(size) for size in constant(node, inputs, 1, "shape").array.reshape(-1)]
+    wanted = optional_integers(node, inputs, 1, "shape") or []
     if node.integer("allowzero", 0) == 0:
         known = (builder.batch, *value.shape)
         if any(size == 0 and position >= len(known) for position, size in enumerate(wanted)):
@@ -67,9 +67,9 @@ def _reshape(builder: Builder, node: Node, inputs: list[Operand | None]) -> Oper
 
 
 def _axes(node: Node, inputs: list[Operand | None]) -> tuple[int, ...] | None:
-    given = optional_array(node, inputs, 1, "axes")
+    given = optional_integers(node, inputs, 1, "axes")
     if given is not None:
-        return tuple(int(axis) for axis in given.reshape(-1))
+        return tuple(given)
     return node.integers("axes", ()) if "axes" in node.attributes else None
 
 
@@ -122,9 +122,9 @@ def _pad(builder: Builder, node: Node, inputs: list[Operand | None]) -> Operand:
     if mode != "constant":
         raise node.error(f"mode {mode} is not supported, only constant")
     rank = 1 + len(value.shape)
-    given = [int(pad) for pad in constant(node, inputs, 1, "pads").array.reshape(-1)]
-    axes_array = optional_array(node, inputs, 3, "axes")
-    axes = list(range(rank)) if axes_array is None else [int(axis) % rank for axis in axes_array.reshape(-1)]
+    given = optional_integers(node, inputs, 1, "pads") or []
+    given_axes = optional_integers(node, inputs, 3, "axes")
+    axes = list(range(rank)) if given_axes is None else [axis % rank for axis in given_axes]
     if len(given) != 2 * len(axes) or min(given, default=0) < 0:
         raise node.error(f"its pads {given} are not two numbers of at least 0 for each axis; slice outside the network")
     before, after = [0] * rank, [0] * rank

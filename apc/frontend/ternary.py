@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from apc.frontend.values import Coefficients, Const, normal
+from apc.frontend.values import Coefficients, Const, normal, spread
 
 #: how far a weight may lie from scale * {-1, 0, 1} and still count as exactly ternary, in units in the last place
 EXACT_ULPS = 4
@@ -24,6 +24,12 @@ class IntegerWeights:
     scale: Coefficients
     residual: float = 0.0
 
+    def real(self) -> np.ndarray:
+        """The weights these integers stand for, float32."""
+        channels = self.values.shape[0]
+        scale = np.array([float(s) for s in spread(self.scale, channels)], dtype=np.float32)
+        return (self.values * scale.reshape(-1, *[1] * (self.values.ndim - 1))).astype(np.float32)
+
 
 class NotTernary(Exception):
     """The weights are no integers times a scale per output channel; the message says why."""
@@ -36,6 +42,8 @@ def recover(const: Const, tolerance: float) -> IntegerWeights:
     times a scale per channel, to within ``EXACT_ULPS``; with ``tolerance`` > 0 a residual up to it is accepted.
     Raises NotTernary.
     """
+    if not const.array.size:
+        raise NotTernary("its weights are empty")
     weights = const.array.reshape(const.array.shape[0], -1)
     if not np.isfinite(weights).all():
         raise NotTernary("its weights hold NaN or infinite values")
@@ -44,7 +52,8 @@ def recover(const: Const, tolerance: float) -> IntegerWeights:
         if tolerance <= 0 or np.abs(exact.values).max(initial=0) <= 1:
             return exact
         snapped, residual = _ternary(weights)
-        return snapped if residual <= tolerance else exact
+        values = snapped.values.reshape(const.array.shape)
+        return IntegerWeights(values, snapped.scale, residual) if residual <= tolerance else exact
     snapped, residual = _ternary(weights)
     if residual > tolerance and not _within_ulps(weights, snapped):
         raise NotTernary(
@@ -80,9 +89,9 @@ def _ternary(weights: np.ndarray) -> tuple[IntegerWeights, float]:
     values = np.rint(exact / scale[:, None])
     kept = np.abs(values).sum(axis=1)
     mean = (np.abs(exact) * np.abs(values)).sum(axis=1) / np.maximum(kept, 1)
-    centred = np.where(kept > 0, mean, 1.0)
-    spread = np.abs(exact - values * scale[:, None]).max(axis=1, initial=0.0)
-    uneven = spread > _ulp_bound(scale)
+    centred = np.where(kept > 0, mean, 1.0).astype(np.float32).astype(np.float64)
+    distance = np.abs(exact - values * scale[:, None]).max(axis=1, initial=0.0)
+    uneven = distance > _ulp_bound(scale)
     scale = np.where(uneven, centred, scale)
     residual = float((np.abs(exact - values * scale[:, None]).max(axis=1, initial=0.0) / scale).max(initial=0.0))
     fractions = tuple(Fraction(float(s)) for s in scale)

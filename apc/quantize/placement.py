@@ -160,5 +160,3 @@ class Placement:
         for node in self.consumers.get(tensor, []):
             readers += self._readers(node.output[0]) if node.op_type in MOVES else [node]
         return readers
-
-

@@ -50,8 +50,8 @@ def find_tile(layer: LayerProgram, number: int) -> Tile:
 
 def phase_ranges(tile: Tile) -> list[tuple[str, int, int]]:
     """(name, start, stop) of every phase."""
-    stops = [start for _, start in tile.phases[1:]] + [len(tile.instructions)]
-    return [(name, start, stop) for (name, start), stop in zip(tile.phases, stops, strict=True)]
+    starts = [start for _, start in tile.phases] + [len(tile.instructions)]
+    return [(name, start, stop) for (name, start), stop in zip(tile.phases, starts[1:], strict=True)]
 
 
 def find_phase(layer: LayerProgram, tile: Tile, wanted: str) -> tuple[int, int]:

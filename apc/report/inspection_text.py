@@ -39,7 +39,9 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         shape = "x".join(map(str, row["shape"]))
         counts = [f"{row[key]:,}" for key in sums]
-        table.add_row(f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts)
+        table.add_row(
+            f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts
+        )
     table.add_section()
     table.add_row("all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in sums))
     return table

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from ir.errors import UserError
 from ir.lower import Layer, Linear
 from ir.ops import Requantise
 from ir.requantise import ConstantPlan, Plan, ScalePlan, Staircase, StepPlan, plan_requantise
@@ -35,12 +34,9 @@ class ChannelPlan:
 
 
 def plan_channels(layer: Layer, body: Linear) -> list[ChannelPlan]:
-    """A plan for every output channel. Raises UserError, naming the layer, where none can be proven."""
+    """A plan for every output channel. Raises UserError where none can be proven."""
     lo, hi = sum_intervals(layer, body)
-    try:
-        return [_plan_channel(body, o, (int(lo[o]), int(hi[o]))) for o in range(layer.type.channels)]
-    except UserError as error:
-        raise UserError(f"layer {layer.name}: {error}") from None
+    return [_plan_channel(body, o, (int(lo[o]), int(hi[o]))) for o in range(layer.type.channels)]
 
 
 def sum_intervals(layer: Layer, body: Linear) -> tuple[np.ndarray, np.ndarray]:

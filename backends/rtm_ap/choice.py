@@ -14,56 +14,52 @@ from ir.lower import Layer, Linear
 PLAIN = Strategy()
 PUBLISHED = Strategy(share=True)
 """The published recipe: subexpressions shared within one input channel, fields along nanowires."""
+NARROW = Strategy(together=1)
+"""Needs the fewest columns: what fits no other way."""
 
 WINDOWS_TOGETHER = (1, 2, 3)
 INPUTS_TOGETHER = (8, 12, 16, 24)
+"""Inputs of a group where one window is a single input, or too wide."""
 WIDE_WINDOW = 25
 OUTPUTS_OF_A_TILE = (64, 128)
 
 
-def candidates(level: str, layer: Layer) -> list[Strategy]:
-    """The strategies a level tries on a layer."""
-    if level == "O0":
-        return [PLAIN]
-    if level == "O1":
-        return [PUBLISHED]
+def fallbacks(level: str) -> list[Strategy]:
+    """The strategies of -O0 and -O1, and what any level falls back on: the first that fits."""
+    return [PLAIN, NARROW] if level == "O0" else [PUBLISHED, PLAIN, NARROW]
+
+
+def candidates(layer: Layer) -> list[Strategy]:
+    """The strategies of -O2, to be priced."""
     across = Strategy(across=True)
     if not isinstance(layer.body, Linear) or not len(layer.body.weights):
         return [across]
     taps = layer.body.taps
-    together = [taps * windows for windows in WINDOWS_TOGETHER] if taps <= WIDE_WINDOW else []
-    together += [inputs for inputs in INPUTS_TOGETHER if taps == 1 or taps > WIDE_WINDOW]
-    shared = [
-        Strategy(inputs, share=True, across=True, outputs=outputs)
-        for inputs in together
-        for outputs in OUTPUTS_OF_A_TILE
-        if outputs <= OUTPUTS_OF_A_TILE[0] or layer.type.channels > outputs // 2
-    ]
-    return [across, replace(across, together=min(taps, INPUTS_TOGETHER[0])), *shared, PUBLISHED]
+    single = taps == 1 or taps > WIDE_WINDOW
+    together = INPUTS_TOGETHER if single else [taps * windows for windows in WINDOWS_TOGETHER]
+    sizes = [n for n in OUTPUTS_OF_A_TILE if n == OUTPUTS_OF_A_TILE[0] or layer.type.channels > n // 2]
+    shared = [Strategy(inputs, share=True, across=True, outputs=n) for inputs in together for n in sizes]
+    return [replace(across, together=min(taps, INPUTS_TOGETHER[0])), *shared]
 
 
-def compile_best(
-    layer: Layer, target: Target, sources: list[Source], output: int, level: str
-) -> CompiledLayer:
-    """Compile a layer with the level's candidate of the least expected energy for one image.
-
-    Candidates are compared by their first tile, times their number of tiles. Raises UserError where none fits.
-    """
+def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, level: str) -> CompiledLayer:
+    """Compile a layer with the level's strategy: of several that are priced, the one of the least expected energy for
+    one image, compared by their first tiles. Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
-    tried = candidates(level, layer)
-    if len(tried) == 1:
-        return compile_layer(layer, geometry, sources, output, tried[0])
     prices: list[tuple[float, int]] = []
+    tried = candidates(layer) if level == "O2" else []
     for index, strategy in enumerate(tried):
         try:
-            compiled = compile_layer(layer, geometry, sources, output, strategy, sample=True)
+            sample = compile_layer(layer, geometry, sources, output, strategy, sample=True)
+            prices.append((expected_energy_J(sample, layer, target), index))
+        except CapacityError:
+            continue
+    for strategy in [tried[index] for _, index in sorted(prices)] + fallbacks(level):
+        try:
+            return compile_layer(layer, geometry, sources, output, strategy)
         except CapacityError as error:
             reason = error
-            continue
-        prices.append((expected_energy_J(compiled, layer, target), index))
-    if not prices:
-        raise reason
-    return compile_layer(layer, geometry, sources, output, tried[min(prices)[1]])
+    raise reason
 
 
 def expected_energy_J(compiled: CompiledLayer, layer: Layer, target: Target) -> float:

@@ -14,6 +14,7 @@ from ir.graph import Graph, GraphInput, GraphOutput
 from ir.lower import lower
 from ir.ops import Input
 from ir.program import FIELD, Boundary, LayerProgram, Program, StoredTensor
+from ir.types import TensorType
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,23 @@ Progress = Callable[[str, int, int], None]
 
 def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progress | None = None) -> Program:
     """Compile a verified graph. Raises UserError (CapacityError) where a layer fits no tiling of the target."""
+    lowered = lower(graph)
     tensors: list[StoredTensor] = []
     stored: dict[str, int] = {}
     for node in graph.order():
         if isinstance(graph.op(node), Input):
             stored[node] = len(tensors)
-            tensors.append(_input_tensor(graph, node))
+            tensors.append(_input_tensor(node, lowered.inputs[node]))
     programs: list[LayerProgram] = []
-    layers = lower(graph)
-    for index, layer in enumerate(layers):
+    for index, layer in enumerate(lowered.layers):
         if progress is not None:
-            progress(layer.name, index, len(layers))
+            progress(layer.name, index, len(lowered.layers))
         sources = [Source(stored[name], tensors[stored[name]].fields) for name in layer.sources]
         stored[layer.node] = len(tensors)
         compiled = compile_best(layer, target, sources, len(tensors), origin.level)
         tensors.append(StoredTensor(layer.node, layer.type.shape, index, compiled.fields))
         programs.append(compiled.program)
+    stored |= {node: stored[name] for node, name in lowered.aliases.items()}
     return Program(
         name=graph.name,
         model_sha256=origin.model_sha256,
@@ -61,8 +63,7 @@ def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progre
     )
 
 
-def _input_tensor(graph: Graph, node: str) -> StoredTensor:
-    kind = graph.type(node)
+def _input_tensor(node: str, kind: TensorType) -> StoredTensor:
     fields = np.zeros(kind.channels, FIELD)
     fields["width"], fields["signed"] = kind.dtype.bits, kind.dtype.signed
     return StoredTensor(node, kind.shape, -1, fields)

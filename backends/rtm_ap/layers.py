@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ir.isa import Field, Op
 from ir.lower import Copy, Layer, Linear, Maximum
 from ir.program import ROW_MAP, LayerProgram, Tile
 from ir.requantise import ConstantPlan, Interval, ScalePlan
+from ir.types import IntType
 
 STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds", "groups")
 """Counts of a layer: weights that are not zero; additions without any sharing (nonzero weights minus outputs); those
@@ -92,9 +93,11 @@ def compile_layer(
 def tilings(outputs: int, most: int) -> Iterator[list[np.ndarray]]:
     """Cuts of ``outputs`` channels into equal ranges of at most ``most`` (0: any), the fewest first."""
     tiles = -(-outputs // most) if most else 1
-    while tiles <= outputs:
+    while True:
         yield np.array_split(np.arange(outputs), tiles)
-        tiles += max(1, tiles // 8)
+        if tiles == outputs:
+            return
+        tiles = min(outputs, tiles + max(1, tiles // 8))
 
 
 def _first_fit(
@@ -179,6 +182,8 @@ class LinearCompiler:
         for channel, plan in enumerate(self.plans):
             if not plan.accumulates:
                 widths[channel] = 0
+            elif plan.plan is None:
+                widths[channel] = self._stored_sum(channel, int(widths[channel]), signed=True).bits
             if isinstance(plan.plan, ScalePlan):
                 own = [self.held[channel]] if plan.accumulates else []
                 total = scaled_sum(plan.plan, [*own, *self._intervals(plan, channel)], plan.accumulates)
@@ -186,6 +191,12 @@ class LinearCompiler:
                 if total.in_place:
                     widths[channel] = max(widths[channel], total.width)
         return widths
+
+    def _stored_sum(self, channel: int, width: int, signed: bool) -> IntType:
+        """The type of a sum that is the output: as it was summed, or wider where readers pad it with more."""
+        summed = IntType(width, signed)
+        lo, hi = int(self.layer.type.lo[channel]), int(self.layer.type.hi[channel])
+        return IntType.containing(min(lo, summed.min), max(hi, summed.max))
 
     def _intervals(self, plan: ChannelPlan, channel: int) -> list[Interval]:
         """Of the gathered operands."""
@@ -314,7 +325,12 @@ class LinearCompiler:
         """Emit one channel's plan; returns where its output lies."""
         plan = self.plans[channel]
         if plan.plan is None:
-            return total.field
+            summed = total.field
+            kind = self._stored_sum(channel, summed.width, summed.signed)
+            stored = replace(summed, width=kind.bits, signed=kind.signed)
+            if summed.signed and stored.width > summed.width:
+                builder.extend(stored, summed.width)
+            return stored
         if isinstance(plan.plan, ConstantPlan):
             builder.emit(Op.CONST, out, constants=(plan.plan.value,))
             return out

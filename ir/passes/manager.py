@@ -1,6 +1,6 @@
 """Passes over the integer graph: named, switchable, verified before and after, measured.
 
-A pass is a frozen dataclass with a ``name``, its options as fields, and ``run(graph) -> bool`` (changed or not).
+A pass is a frozen dataclass with a ``name``, its options as fields, and ``run(graph)``, which changes the graph.
 """
 
 from __future__ import annotations

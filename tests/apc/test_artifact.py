@@ -159,7 +159,7 @@ def test_every_truncation_is_found() -> None:
             from_bytes(content[:length])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_every_changed_byte_is_found(data: st.DataObject) -> None:
     content = bytearray(to_bytes(tiny_program()))
@@ -197,7 +197,7 @@ _PATHS = [path for path in leaves(_MANIFEST) if path]
 _JUNK = [None, True, -1, 3, 1 << 40, 1 << 70, 0.5, "", "x", [], {}, [1, 2, 3], {"x": 1}, [[]] * 3, "\ud800"]
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.sampled_from(_PATHS), st.sampled_from(_JUNK), st.sampled_from(["replace", "delete", "add"]))
 def test_edited_manifests_never_crash(path: tuple[Any, ...], junk: Any, how: str) -> None:
     def change(manifest: dict[str, Any]) -> None:
@@ -230,14 +230,14 @@ def test_edited_manifests_never_crash(path: tuple[Any, ...], junk: Any, how: str
         (lambda m: m.pop("layers"), "missing entry 'layers'"),
         (lambda m: m.update(extra=1), "unknown entry 'extra'"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=True), "layers[0].tiles[0].instructions: must be an"),
-        (lambda m: m["layers"][0]["tiles"][0].update(instructions=7), "instructions.npy: has 512 bytes, not the 496"),
+        (lambda m: m["layers"][0]["tiles"][0].update(instructions=7), "instructions.npy: has 576 bytes, not the 560"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=1 << 26), "too many for a file of"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=1 << 60), "must be an integer from 0 to"),
         (lambda m: m.update(model_bytes=1 << 30), "too many for a file of"),
         (lambda m: m["tensors"][0].update(shape=[1 << 26, 1, 1]), "too many for a file of"),
         (lambda m: m["tensors"][1].update(shape=[2, 1 << 27, 1 << 27]), "too large"),
         (lambda m: m["checksums"].update({"model.onnx": "0" * 64}), "model.onnx: its checksum"),
-        (lambda m: m["layers"][0].update(output=9), "there is no tensor 9"),
+        (lambda m: m["layers"][0].update(output=9), "its producer computes another tensor"),
         (lambda m: m["tensors"][1].update(producer=1), "its producer computes another tensor"),
         (lambda m: m["inputs"][0]["scale"].update(values=[0.1, 0.2, 0.3]), "the scale has shape (3,)"),
         (lambda m: m["inputs"][0]["scale"].update(values=[1e300]), "does not fit float32"),

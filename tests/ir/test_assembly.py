@@ -90,7 +90,7 @@ _WORDS = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(_WORDS), min_size=1, max_size=6), st.sampled_from([" ", "  ", "\t", "\u00a0"]))
 def test_what_the_assembler_accepts_the_grammar_accepts(words: list[str], space: str) -> None:
     line = space.join(words)

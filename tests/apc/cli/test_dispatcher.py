@@ -123,10 +123,11 @@ def test_defects_keep_their_traceback(defect: Exception, fake: Callable[..., Non
         main(["run"])
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [["targets"], ["targets", "--json"], ["targets", "show", "rtm-ap-published"]])
+def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-m", "apc", "targets", "--json"]
+    command = [sys.executable, "-m", "apc", *arguments]
     result = subprocess.run(command, cwd=ROOT, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(write_end)
     assert (result.returncode, result.stderr) == (141, "")

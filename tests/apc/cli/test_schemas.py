@@ -1,5 +1,7 @@
 """docs/json.md, the JSON Schemas and the commands agree. Commands are run on a small network, end to end."""
 
+import contextlib
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -105,19 +107,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(name: str, folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+def command(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """The checked JSON of a command that succeeds; words with a dot in ``arguments`` are files of ``folder``."""
     words = [str(folder / word) if "." in word else word for word in arguments]
-    assert main([name, *words, "--json"]) == 0, capsys.readouterr().err
-    return check(name, capsys.readouterr().out)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main([name, *words, "--json"]) == 0
+    return check(name, out.getvalue())
 
 
-@pytest.fixture
-def compiled(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def compiled(folder: Path) -> dict[str, Any]:
     """What `apc compile` prints for the quantised network, now q.onnx and q.apc."""
-    quantised = command("quantize", folder, capsys, "f.onnx", "-o", "q.onnx", "--calibration", "x.npz")
+    quantised = command("quantize", folder, "f.onnx", "-o", "q.onnx", "--calibration", "x.npz")
     assert [layer["layer"] for layer in quantised["layers"]][-1] == "fc"
-    return command("compile", folder, capsys, "q.onnx", "-o", "q.apc")
+    return command("compile", folder, "q.onnx", "-o", "q.apc")
 
 
 def energies_sum_up(document: dict[str, Any], key: str) -> None:
@@ -130,14 +133,15 @@ def energies_sum_up(document: dict[str, Any], key: str) -> None:
 
 def test_compile(compiled: dict[str, Any]) -> None:
     energies_sum_up(compiled, "energy_estimate_J")
-    assert compiled["totals"].pop("energy_estimate_J") == compiled["energy_estimate_J"]
-    for key, total in compiled["totals"].items():
+    totals = dict(compiled["totals"])
+    assert totals.pop("energy_estimate_J") == compiled["energy_estimate_J"]
+    for key, total in totals.items():
         assert sum(layer[key] for layer in compiled["layers"]) == total
     assert compiled["target"] == "rtm-ap-published"
 
 
-def test_run(compiled: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    document = command("run", folder, capsys, "q.apc", "--input", "x.npz", "--check", "reference")
+def test_run(compiled: dict[str, Any], folder: Path) -> None:
+    document = command("run", folder, "q.apc", "--input", "x.npz", "--check", "reference")
     assert document["images"] == 3 and document["check"]["mismatches"] == 0
     energies_sum_up(document, "energy_J")
     target = load_target("rtm-ap-published")
@@ -152,11 +156,45 @@ def test_run(compiled: dict[str, Any], folder: Path, capsys: pytest.CaptureFixtu
     assert energy["control"] == pytest.approx(compiled["layers"][0]["encoded_bits"] * target.energy.control_bit_J / 3)
 
 
-def test_a_run_of_one_image_takes_the_compiled_cycles(
-    compiled: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_of_one_image_takes_the_compiled_cycles(compiled: dict[str, Any], folder: Path) -> None:
     np.savez(folder / "one.npz", x=np.load(folder / "x.npz")["x"][:1])
-    document = command("run", folder, capsys, "q.apc", "--input", "one.npz", "--check", "onnxruntime")
+    document = command("run", folder, "q.apc", "--input", "one.npz", "--check", "onnxruntime")
     assert [layer["cycles"] for layer in document["layers"]] == [layer["cycles"] for layer in compiled["layers"]]
     for key in ("instructions", "write_passes"):
         assert document["counters"][key] == compiled["totals"][key]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "show"),
+    [
+        ([], "summary"),
+        (["--layer", "conv1"], "summary"),
+        (["--level", "graph"], "graph"),
+        (["--level", "dag"], "dag"),
+        (["--level", "dag", "--layer", "fc"], "dag"),
+        (["--level", "macro", "--layer", "0", "--range", "0:100000"], "macro"),
+        (["--level", "macro", "--layer", "fc", "--range", "0:100000"], "macro"),
+        (["--level", "micro", "--range", "2:6"], "micro"),
+    ],
+)
+def test_inspect(arguments: list[str], show: str, compiled: dict[str, Any], folder: Path) -> None:
+    document = command("inspect", folder, "q.apc", *arguments)
+    assert document["show"] == show
+    if show == "macro":
+        (layer,) = (layer for layer in compiled["layers"] if layer["name"] == document["layer"])
+        assert document["tile_instructions"] == len(document["instructions"]) == layer["instructions"]
+        writes = sum(instruction["write_passes"] for instruction in document["instructions"])
+        assert writes == layer["write_passes"]
+
+
+def test_asm_and_disasm(compiled: dict[str, Any], folder: Path) -> None:
+    text = command("disasm", folder, "q.apc")["text"]
+    written = command("disasm", folder, "q.apc", "-o", "q.s")
+    assert written["text"] is None and (folder / "q.s").read_text(encoding="utf-8") == text
+    assembled = command("asm", folder, "q.s", "-o", "again.apc")
+    assert assembled["instructions"] == compiled["totals"]["instructions"]
+    assert (folder / "again.apc").read_bytes() == (folder / "q.apc").read_bytes()
+
+
+def test_every_command_has_a_schema() -> None:
+    assert SCHEMAS == sorted(f"apc.{name}.json" for name in COMMANDS)

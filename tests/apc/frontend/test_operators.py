@@ -346,7 +346,7 @@ def test_random_networks(seed: int) -> None:
     y, channels, size = model.quantise("x", 0.25, int(pick(0, 60))), 3, 12
     for _ in range(int(pick(2, 6))):
         shortcut, before = y, (channels, size)
-        for _ in range(int(pick(1, 4))):
+        for position in range(int(pick(1, 4))):
             match pick(0, 6):
                 case 0 | 1:
                     kernel, stride = int(pick(1, 4)), int(pick(1, 3))
@@ -355,7 +355,7 @@ def test_random_networks(seed: int) -> None:
                     scale = 2.0 ** pick(-3, 0, (outputs, 1, 1, 1))
                     settings = {"strides": [stride] * 2, "pads": [kernel // 2] * 4, "group": groups}
                     shape = (outputs, channels // groups, kernel, kernel)
-                    if _ == 0:
+                    if position == 0:
                         y = model.conv(y, *shape, scale=scale, bias=bool(pick(0, 2)), **settings)
                         channels, size = outputs, (size + 2 * (kernel // 2) - kernel) // stride + 1
                 case 2:

@@ -194,6 +194,15 @@ CASES: list[tuple[str, Make, str]] = [
     ("broadcast", add_of_other_shape, "broadcasting is not supported"),
     ("product", product_of_tensors, "the product of two tensors that depend on the inputs"),
     ("constant output", constant_output, "does not depend on the inputs"),
+    ("NaN in Quant", lambda m: m.node("Conv", m.quantise("x"), m.quant(m.const(NOISE * np.nan))), "operand holds NaN"),
+    ("empty factor", after("Mul", np.zeros((0,), dtype=np.float32)), "its factor is empty"),
+    ("empty weights", with_weights(np.zeros((0, 3, 3, 3))), "its weights are empty"),
+    ("no numbers", after("Mul", np.array(["a"], dtype=object)), "its factor holds NaN, infinite values or no numbers"),
+    ("real axes", after("Squeeze", np.float32(2.0)), "its axes holds no integers but float32"),
+    ("huge zero point", quant(zero=1e20), "is not a sensible number"),
+    ("real zero point", linear(1.0, 0.0, np.float32), "is not an integer of"),
+    ("huge shift", trunc(0.25, 0.0, 200.0, 4.0), "truncates by 196 bits"),
+    ("zero divisor", after("Div", np.float32(0)), "its divisor is zero"),
     ("zero factor", after("Mul", np.float32(0)), "its factor is zero"),
     (
         "spatial constant",
@@ -206,7 +215,7 @@ CASES: list[tuple[str, Make, str]] = [
         "does not fit the tensor's 4 channels",
     ),
     ("too many axes", after("Mul", np.ones((2, 1, 4, 1, 1), dtype=np.float32)), "more axes than the tensor"),
-    ("NaN factor", after("Mul", np.float32(np.nan)), "NaN or infinite"),
+    ("NaN factor", after("Mul", np.float32(np.nan)), "its factor holds NaN"),
     ("vector bound", after("Clip", np.zeros(2, dtype=np.float32)), "its bounds must be single numbers"),
     ("cast", after("Cast", to=TensorProto.INT32), "a cast of real values to integers"),
     ("flatten axis", after("Flatten", axis=2), "axis 2 is not supported"),
@@ -311,14 +320,3 @@ def test_the_file_is_named_in_errors_of_the_graph(tmp_path) -> None:
     onnx.save(model.build(after("Softmax")(model)), path)
     with pytest.raises(UserError, match=r"m\.onnx: node Softmax_.* \(Softmax\)"):
         load_graph(path)
-
-
-def test_ternary_tolerance_warns_with_layer_and_residual() -> None:
-    model = Model()
-    weights = (model.ternary(4, 3, 3, 3) + np.float32(0.001)).astype(np.float32)
-    built = model.build(model.node("Conv", model.quantise("x"), model.const(weights, name="body.weight")))
-    with pytest.raises(UserError, match="layer body"):
-        load_graph(built)
-    loaded = load_graph(built, ternary_tolerance=0.01)
-    assert len(loaded.warnings) == 1
-    assert loaded.warnings[0].startswith("layer body: weights snapped to ternary, giving up a residual of 0.00")

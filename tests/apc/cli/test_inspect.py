@@ -1,0 +1,105 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import networkx as nx
+import pytest
+
+from apc import artifact
+from apc.cli import main
+from tests.programs import tiny_program
+
+SCHEMA = Path(__file__).parent.parent.parent.parent / "apc" / "schemas" / "apc.inspect.json"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.apc"
+    artifact.save(tiny_program(), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "show"),
+    [
+        ([], "summary"),
+        (["--layer", "conv"], "summary"),
+        (["--level", "graph"], "graph"),
+        (["--level", "dag", "--layer", "every"], "dag"),
+        (["--level", "macro", "--layer", "1"], "macro"),
+        (["--level", "micro", "--tile", "1"], "micro"),
+    ],
+)
+def test_json_follows_its_schema(
+    program: str, arguments: list[str], show: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = []
+    for style in (["--json"], ["--format", "json"]):
+        assert main(["inspect", program, *arguments, *style]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    document: dict[str, Any] = json.loads(texts[0])
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(document)
+    assert document["show"] == show
+    assert next(iter(document)) == "schema"
+
+
+def test_json_of_an_instruction(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", program, "--level", "macro", "--range=2:3", "--json"]) == 0
+    (instruction,) = json.loads(capsys.readouterr().out)["instructions"]
+    assert instruction["gather"] == {"tensor": 0, "channel": 1, "row_map": 2, "pad_value": 0}
+    assert instruction["operands"] == {
+        "r": {"column": 5, "domain": 4, "width": 4, "signed": False, "across": False},
+    }
+    assert instruction["phase"] == "gather"
+
+
+def test_graphml_is_read_by_networkx(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", program, "--level", "graph", "--format", "graphml"]) == 0
+    graph = nx.read_graphml(io.BytesIO(capsys.readouterr().out.encode()))
+    assert list(graph) == ["t0", "t1", "t2", "layer0", "layer1"]
+
+
+def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", program, "--level", "macro", "--phase", "group 0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "; layer 0 conv (Conv), tile 0 of 2, instructions 3:7 of 8"
+    assert lines[-1] == "; 1 more: --range 7:8"
+    assert main(["inspect", program, "--level", "micro", "--layer", "every"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "; 4 more: --range 8:12"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--format", "dot"], "--format dot draws --level graph or --level dag"),
+        (["--level", "macro", "--format", "graphml"], "--format graphml draws"),
+        (["--level", "macro", "--layer", "x"], "there is no layer 'x'"),
+        (["--level", "macro", "--tile", "2"], "has no tile 2"),
+        (["--level", "macro", "--tile", "-1"], "has no tile -1"),
+        (["--level", "macro", "--phase", "x"], "has no phase 'x'"),
+        (["--level", "macro", "--range=1:2", "--phase", "gather"], "exclude each other"),
+        (["--level", "macro", "--range=x"], "write A:B"),
+        (["--level", "macro", "--range=3"], "must lie within the tile's instructions, 0:8"),
+        (["--level", "macro", "--range=5:5"], "must lie within"),
+        (["--level", "macro", "--range=8:9"], "must lie within"),
+        (["--level", "macro", "--range=-1:2"], "must lie within"),
+    ],
+)
+def test_what_the_program_does_not_have(
+    program: str, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", program, *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("apc: error: ") and printed.err.count("\n") == 1
+    assert reason in printed.err
+
+
+def test_a_damaged_program(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(program)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["inspect", program]) == 2
+    assert capsys.readouterr().err.startswith(f"apc: error: {program}: not an artifact, or truncated")
