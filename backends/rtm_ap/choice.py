@@ -38,8 +38,8 @@ def candidates(layer: Layer) -> list[Strategy]:
     single = taps == 1 or taps > WIDE_WINDOW
     together = INPUTS_TOGETHER if single else [taps * windows for windows in WINDOWS_TOGETHER]
     sizes = [n for n in OUTPUTS_OF_A_TILE if n == OUTPUTS_OF_A_TILE[0] or layer.type.channels > n // 2]
-    shared = [Strategy(inputs, share=True, across=True, outputs=n) for inputs in together for n in sizes]
-    return [replace(across, together=min(taps, INPUTS_TOGETHER[0])), *shared]
+    plain = [replace(across, together=inputs) for inputs in (INPUTS_TOGETHER if single else [taps])]
+    return plain + [Strategy(inputs, share=True, across=True, outputs=n) for inputs in together for n in sizes]
 
 
 def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, level: str) -> CompiledLayer:

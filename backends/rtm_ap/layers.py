@@ -91,9 +91,10 @@ def compile_layer(
 
 
 def tilings(outputs: int, most: int) -> Iterator[list[np.ndarray]]:
-    """Cuts of ``outputs`` channels into equal ranges of at most ``most`` (0: any), the fewest first."""
+    """Cuts of ``outputs`` channels into equal ranges, the fewest first: ranges of at most ``most`` channels and of at
+    least half as many, or (0) of any size."""
     tiles = -(-outputs // most) if most else 1
-    while True:
+    while most == 0 or tiles <= -(-2 * outputs // most):
         yield np.array_split(np.arange(outputs), tiles)
         if tiles == outputs:
             return
@@ -260,7 +261,7 @@ class LinearCompiler:
             inside["output"] = local[inside["output"]]
             lo, hi = self.lo[variables], self.hi[variables]
             dag = AdderDag(lo, hi, np.zeros(0, NODE), inside, len(channels))
-            yield int(number[first]), variables, (row_sums(share_pairs(dag)) if self.strategy.share else dag)
+            yield int(number[first]), variables, (shared(dag) if self.strategy.share else dag)
 
     def _emit_tile(
         self, channels: np.ndarray, groups: list[tuple[int, np.ndarray, AdderDag]], layout: Layout

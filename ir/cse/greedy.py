@@ -5,8 +5,8 @@ temporary, and so on until no pair occurs twice. Every operand has an upper boun
 waits in the bucket of that bound; counts of existing operands never rise, so only the top bucket need be looked at,
 one operand at a time, and a failed look lowers its bound.
 
-Terms are packed as ``code = (operand * deltas + shift) * 2 + negative`` with ``deltas = 2 * top + 1``, ``top`` being the
-highest shift: the pair that a term makes with an operand at (shift, negative) then is one addition and one xor away.
+Terms are packed as ``code = (operand * deltas + shift) * 2 + negative`` with ``deltas = 2 * top + 1``, ``top`` being
+the highest shift: the pair that a term makes with an operand at (shift, negative) is one addition and one xor away.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def draw(state: np.ndarray, bound: int) -> int:
     x ^= x << np.uint64(25)
     x ^= x >> np.uint64(27)
     state[0] = x
-    return np.int64(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(bound))
+    return int(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(bound))
 
 
 def generator(seed: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def generator(seed: int) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unlink(operand, bucket, head, following, previous):
+def _unlink(operand: int, bucket: int, head: np.ndarray, following: np.ndarray, previous: np.ndarray) -> None:
     if previous[operand] >= 0:
         following[previous[operand]] = following[operand]
     else:
@@ -47,7 +47,7 @@ def _unlink(operand, bucket, head, following, previous):
 
 
 @numba.njit(cache=True, nogil=True)
-def _link(operand, bucket, head, following, previous):
+def _link(operand: int, bucket: int, head: np.ndarray, following: np.ndarray, previous: np.ndarray) -> None:
     previous[operand] = -1
     following[operand] = head[bucket]
     if head[bucket] >= 0:
@@ -56,7 +56,15 @@ def _link(operand, bucket, head, following, previous):
 
 
 @numba.njit(cache=True, nogil=True)
-def _rarest(bucket, bound, head, following, previous, lengths, random):
+def _rarest(
+    bucket: np.ndarray,
+    bound: int,
+    head: np.ndarray,
+    following: np.ndarray,
+    previous: np.ndarray,
+    lengths: np.ndarray,
+    random: np.ndarray,
+) -> int:
     """The operand with the fewest terms among the first of a bucket; those with fewer than ``bound`` move down."""
     best, ties, scanned = -1, 0, 0
     operand = head[bound]
@@ -81,7 +89,7 @@ def _rarest(bucket, bound, head, following, previous, lengths, random):
 
 
 @numba.njit(cache=True, nogil=True)
-def _own_pairs(terms, top, visit, counts, seen, used):
+def _own_pairs(terms: np.ndarray, top: int, visit: int, counts: np.ndarray, seen: np.ndarray, used: np.ndarray) -> int:
     """Pairs that an operand makes with itself in the same row, disjoint ones only.
 
     ``terms``: its (row, shift, negative), packed, sorted by row. With ``visit`` < 0 the pairs are added to ``counts``
@@ -126,7 +134,7 @@ def _own_pairs(terms, top, visit, counts, seen, used):
 
 
 @numba.njit(cache=True, nogil=True)
-def _find(codes, begin, end, code):
+def _find(codes: np.ndarray, begin: int, end: int, code: int) -> int:
     for at in range(begin, end):
         if codes[at] == code:
             return at
@@ -134,7 +142,16 @@ def _find(codes, begin, end, code):
 
 
 @numba.njit(cache=True, nogil=True)
-def extract(codes, starts, lengths, changed, top, operands, nodes, random):
+def extract(
+    codes: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    changed: np.ndarray,
+    top: int,
+    operands: int,
+    nodes: np.ndarray,
+    random: np.ndarray,
+) -> tuple[int, int]:
     """Share pairs until none occurs twice.
 
     ``codes``: int32, the packed terms; row r is at ``starts[r]``, ``lengths[r]`` long; both are updated in place.
@@ -326,10 +343,11 @@ def pack(terms: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray, np.nd
     return codes.astype(np.int32), np.cumsum(lengths) - lengths, lengths, top
 
 
-def unpack(dag: AdderDag, codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, top: int, nodes: np.ndarray) -> AdderDag:
+def unpack(
+    dag: AdderDag, codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, top: int, nodes: np.ndarray
+) -> AdderDag:
     """The AdderDag of packed rows and of nodes (n, 5), with the inputs of ``dag``."""
-    at = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, lengths, strict=True)]) if len(starts) else []
-    codes = codes[np.asarray(at, np.int64)]
+    codes = codes[np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)]
     terms = np.zeros(len(codes), TERM)
     terms["output"] = np.repeat(np.arange(len(starts)), lengths)
     terms["operand"] = codes // (2 * (2 * top + 1))

@@ -23,7 +23,9 @@ RANDOM = 1 << 30
 
 
 @numba.njit(cache=True, nogil=True)
-def _used(codes, starts, lengths, width, operands, nodes, count):
+def _used(
+    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width: int, operands: int, nodes: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(uses of every operand by rows and by temporaries that count themselves, uses by rows alone)."""
     by_rows = np.zeros(operands + count, np.int32)
     for row in range(len(starts)):
@@ -38,7 +40,16 @@ def _used(codes, starts, lengths, width, operands, nodes, count):
 
 
 @numba.njit(cache=True, nogil=True)
-def _choose(codes, starts, lengths, width, inputs, nodes, count, random):
+def _choose(
+    codes: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    width: int,
+    inputs: int,
+    nodes: np.ndarray,
+    count: int,
+    random: np.ndarray,
+) -> np.ndarray:
     """Which temporaries go: some at random, those of some rows, or those above some inputs; bool (inputs + count,)."""
     gone = np.zeros(inputs + count, np.bool_)
     kind = draw(random, 3)
@@ -61,7 +72,20 @@ def _choose(codes, starts, lengths, width, inputs, nodes, count, random):
 
 
 @numba.njit(cache=True, nogil=True)
-def _inline(codes, begin, length, gone, renamed, nodes, inputs, top, out, out_begin, capacity, stack):
+def _inline(
+    codes: np.ndarray,
+    begin: int,
+    length: int,
+    gone: np.ndarray,
+    renamed: np.ndarray,
+    nodes: np.ndarray,
+    inputs: int,
+    top: int,
+    out: np.ndarray,
+    out_begin: int,
+    capacity: int,
+    stack: np.ndarray,
+) -> int:
     """Write a row without the operands that are gone; returns its length, or -1 where it exceeds ``capacity``."""
     deltas = 2 * top + 1
     width = 2 * deltas
@@ -88,7 +112,16 @@ def _inline(codes, begin, length, gone, renamed, nodes, inputs, top, out, out_be
 
 
 @numba.njit(cache=True, nogil=True)
-def _reapply(codes, begin, length, position, nodes, count, inputs, top):
+def _reapply(
+    codes: np.ndarray,
+    begin: int,
+    length: int,
+    position: np.ndarray,
+    nodes: np.ndarray,
+    count: int,
+    inputs: int,
+    top: int,
+) -> int:
     """Replace pairs of a row by the temporaries that are their sums.
 
     ``position``: int32 per operand and shift, all -1, and left so. Returns the row's new length, or -1 where an operand
@@ -123,7 +156,17 @@ def _reapply(codes, begin, length, position, nodes, count, inputs, top):
 
 
 @numba.njit(cache=True, nogil=True)
-def _step(plain, codes, starts, lengths, top, inputs, nodes, count, random):
+def _step(
+    plain: tuple[np.ndarray, np.ndarray],
+    codes: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    top: int,
+    inputs: int,
+    nodes: np.ndarray,
+    count: int,
+    random: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     """One neighbour of a solution: (codes, lengths, nodes, how many nodes, work). Rows start at ``starts`` in both.
 
     ``plain``: the terms without temporaries and how many a row has. A row that cannot be written without
@@ -140,7 +183,9 @@ def _step(plain, codes, starts, lengths, top, inputs, nodes, count, random):
         node = nodes[k]
         operand = inputs + k
         # A temporary that one row alone uses saves nothing: the row gets its operands back.
-        gone[operand] |= gone[node[0]] or gone[node[2]] or uses[operand] == 0 or (uses[operand] == by_rows[operand] == 1)
+        gone[operand] |= (
+            gone[node[0]] or gone[node[2]] or uses[operand] == 0 or (uses[operand] == by_rows[operand] == 1)
+        )
         if not gone[operand]:
             renamed[operand] = inputs + kept
             new_nodes[kept] = node
@@ -162,29 +207,39 @@ def _step(plain, codes, starts, lengths, top, inputs, nodes, count, random):
             codes, begin, lengths[row], gone, renamed, nodes, inputs, top, new_codes, begin, plain_lengths[row], stack
         )
         if new_lengths[row] >= 0 and changed[row]:
-            new_lengths[row] = _reapply(
-                new_codes, begin, new_lengths[row], position, new_nodes, kept, inputs, top
-            )
+            new_lengths[row] = _reapply(new_codes, begin, new_lengths[row], position, new_nodes, kept, inputs, top)
             work += kept * (top + 1)
         if new_lengths[row] < 0:
             changed[row] = True
             new_codes[begin : begin + plain_lengths[row]] = plain_codes[begin : begin + plain_lengths[row]]
             new_lengths[row] = _reapply(new_codes, begin, plain_lengths[row], position, new_nodes, kept, inputs, top)
             work += kept * (top + 1)
-    added, visited = extract(
-        new_codes, starts, new_lengths, changed, top, inputs + kept, new_nodes[kept:], random
-    )
+    added, visited = extract(new_codes, starts, new_lengths, changed, top, inputs + kept, new_nodes[kept:], random)
     return new_codes, new_lengths, new_nodes, kept + added, work + 2 * visited
 
 
 @numba.njit(cache=True, nogil=True)
-def _cost(codes, starts, lengths, width, inputs, nodes, count):
+def _cost(
+    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width: int, inputs: int, nodes: np.ndarray, count: int
+) -> int:
     uses, _ = _used(codes, starts, lengths, width, inputs, nodes, count)
     return np.count_nonzero(uses[inputs:]) + lengths.sum()
 
 
 @numba.njit(cache=True, nogil=True)
-def _search(plain, codes, starts, lengths, top, inputs, nodes, count, steps, work, random):
+def _search(
+    plain: tuple[np.ndarray, np.ndarray],
+    codes: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    top: int,
+    inputs: int,
+    nodes: np.ndarray,
+    count: int,
+    steps: int,
+    work: int,
+    random: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     width = 2 * (2 * top + 1)
     cost = _cost(codes, starts, lengths, width, inputs, nodes, count)
     best = (codes, lengths, nodes, count)

@@ -20,7 +20,9 @@ def bits_of(lo: int, hi: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge(index, weight, left, right, at):
+def _merge(
+    index: np.ndarray, weight: np.ndarray, left: tuple[int, int, int], right: tuple[int, int, int], at: int
+) -> int:
     """Write the combination left + right, sorted by input, to index[at:], weight[at:]; returns its end.
 
     ``left``, ``right``: (begin, end, factor) of sorted combinations in the same arrays.
@@ -46,7 +48,9 @@ def _merge(index, weight, left, right, at):
 
 
 @numba.njit(cache=True, nogil=True)
-def _interval(index, weight, begin, end, lo, hi):
+def _interval(
+    index: np.ndarray, weight: np.ndarray, begin: int, end: int, lo: np.ndarray, hi: np.ndarray
+) -> tuple[int, int]:
     low, high = 0, 0
     for k in range(begin, end):
         factor = weight[k]
@@ -60,7 +64,9 @@ def _interval(index, weight, begin, end, lo, hi):
 
 
 @numba.njit(cache=True, nogil=True)
-def _combinations(lo, hi, nodes, spare):
+def _combinations(
+    lo: np.ndarray, hi: np.ndarray, nodes: np.ndarray, spare: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What every operand is as a combination of inputs: (index int32, weight int64, starts, lo, hi).
 
     Operand v is index[starts[v]:starts[v + 1]], weight[...]. The arrays end with ``spare`` unused places.
@@ -101,7 +107,9 @@ def intervals(dag: AdderDag) -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _sum_rows(lo, hi, old, terms, starts, longest):
+def _sum_rows(
+    lo: np.ndarray, hi: np.ndarray, old: np.ndarray, terms: np.ndarray, starts: np.ndarray, longest: int
+) -> tuple[np.ndarray, np.ndarray]:
     """New temporaries and one term a row; ``terms``: TERM sorted by output, row r is terms[starts[r]:starts[r + 1]]."""
     inputs, count = len(lo), len(old)
     spare = longest * (inputs + 1)
@@ -169,9 +177,7 @@ def _sum_rows(lo, hi, old, terms, starts, longest):
             node = nodes[count]
             node["left"], node["left_shift"] = pending[a]["operand"], first
             node["right"], node["right_shift"], node["right_sign"] = pending[b]["operand"], second, sign
-            done = _merge(
-                index, weight, (begin[a], end[a], 1 << first), (begin[b], end[b], sign * (1 << second)), free
-            )
+            done = _merge(index, weight, (begin[a], end[a], 1 << first), (begin[b], end[b], sign * (1 << second)), free)
             pending[a]["operand"], pending[a]["shift"] = inputs + count, base
             begin[a], end[a], dies[a] = free, done, True
             low[a], high[a] = _interval(index, weight, free, done, lo, hi)

@@ -11,7 +11,7 @@ from ir.adders import AdderDag
 
 
 @numba.njit(cache=True, nogil=True)
-def _ready_first(inputs, nodes):
+def _ready_first(inputs: int, nodes: np.ndarray) -> np.ndarray:
     """An order of the temporaries: ready ones, those that free most, then those with the newest operand."""
     count = len(nodes)
     users_start = np.zeros(inputs + count + 1, np.int64)
@@ -75,7 +75,9 @@ def _ready_first(inputs, nodes):
 
 
 @numba.njit(cache=True, nogil=True)
-def _visit(target, inputs, nodes, seen, mark, stack, found):
+def _visit(
+    target: int, inputs: int, nodes: np.ndarray, seen: np.ndarray, mark: int, stack: np.ndarray, found: np.ndarray
+) -> int:
     """List the temporaries below ``target``, itself included, that are not marked as seen, operands first."""
     n_found, depth = 0, 1
     stack[0] = target
@@ -101,7 +103,15 @@ def _visit(target, inputs, nodes, seen, mark, stack, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _growth(found, n_found, inputs, nodes, done, uses, inner):
+def _growth(
+    found: np.ndarray,
+    n_found: int,
+    inputs: int,
+    nodes: np.ndarray,
+    done: np.ndarray,
+    uses: np.ndarray,
+    inner: np.ndarray,
+) -> int:
     """How many more temporaries are alive after computing ``found``. ``inner``: int32 zeros, and left so."""
     for k in range(n_found):
         node = nodes[found[k] - inputs]
@@ -123,8 +133,8 @@ def _growth(found, n_found, inputs, nodes, done, uses, inner):
 
 
 @numba.njit(cache=True, nogil=True)
-def _target_by_target(inputs, nodes, targets):
-    """The temporaries in the order of the targets that need them; next is always the target that leaves fewest alive."""
+def _target_by_target(inputs: int, nodes: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The temporaries in the order of the targets that need them; next always the one that leaves fewest alive."""
     count = len(nodes)
     operands = inputs + count
     uses = np.zeros(operands, np.int32)
@@ -176,7 +186,7 @@ def _target_by_target(inputs, nodes, targets):
         n_found = _visit(targets[best], inputs, nodes, seen, mark, stack, found)
         mark += 1
         for k in range(n_found):
-            operand = found[k]
+            operand = np.int64(found[k])
             result[placed] = operand - inputs
             placed += 1
             done[operand] = True
@@ -184,8 +194,8 @@ def _target_by_target(inputs, nodes, targets):
             node = nodes[operand - inputs]
             uses[node["left"]] -= 1
             uses[node["right"]] -= 1
-            for v in (operand, np.int64(node["left"]), np.int64(node["right"])):
-                for at in range(begins[v], begins[v + 1]):
+            for need in (operand, np.int64(node["left"]), np.int64(node["right"])):
+                for at in range(begins[need], begins[need + 1]):
                     outdated[needed_by[at]] = True
     return result[:placed]
 
@@ -196,12 +206,12 @@ def order(dag: AdderDag) -> AdderDag:
     Temporaries that no output needs are dropped.
     """
     dag = without_dead(dag)
-    candidates = [_reorder(dag, _ready_first(dag.inputs, dag.temporaries))]
+    sequences = [np.arange(len(dag.temporaries)), _ready_first(dag.inputs, dag.temporaries)]
     if len(dag.terms) <= dag.outputs:
         targets = np.unique(dag.terms["operand"]).astype(np.int64)
         targets = targets[targets >= dag.inputs]
-        candidates.append(_reorder(dag, _target_by_target(dag.inputs, dag.temporaries, targets)))
-    return min(candidates, key=live_temporaries)
+        sequences.append(_target_by_target(dag.inputs, dag.temporaries, targets))
+    return min((_reorder(dag, sequence) for sequence in sequences), key=live_temporaries)
 
 
 def _reorder(dag: AdderDag, sequence: np.ndarray) -> AdderDag:

@@ -15,19 +15,21 @@ from ir.cse.greedy import draw, generator
 
 MOST_INPUTS = 12
 
+Pattern = tuple[int, int]
+
 
 @numba.njit(cache=True, nogil=True)
-def _add(a, b, sign):
+def _add(a: Pattern, b: Pattern, sign: int) -> Pattern:
     """a + sign * b as (plus, minus) masks, or (0, 0) where a coefficient would be 2; zero sums are (0, 0) too."""
     plus, minus = (b[0], b[1]) if sign > 0 else (b[1], b[0])
     if a[0] & plus or a[1] & minus:
-        return np.int64(0), np.int64(0)
+        return 0, 0
     plus, minus = a[0] | plus, a[1] | minus
     return plus & ~minus, minus & ~plus
 
 
 @numba.njit(cache=True, nogil=True)
-def _canonical(pattern):
+def _canonical(pattern: Pattern) -> tuple[Pattern, int]:
     """(pattern or its negative, so that the lowest input is added; the sign)."""
     both = pattern[0] | pattern[1]
     if pattern[0] & (both & -both):
@@ -36,12 +38,12 @@ def _canonical(pattern):
 
 
 @numba.njit(cache=True, nogil=True)
-def _index(pattern, powers):
+def _index(pattern: Pattern, powers: np.ndarray) -> int:
     return powers[pattern[0]] + 2 * powers[pattern[1]]
 
 
 @numba.njit(cache=True, nogil=True)
-def _weight(pattern):
+def _weight(pattern: Pattern) -> int:
     bits = pattern[0] | pattern[1]
     weight = 0
     while bits:
@@ -51,7 +53,19 @@ def _weight(pattern):
 
 
 @numba.njit(cache=True, nogil=True)
-def _enter(new, n_ready, ready, sums, n_sums, how, votes, state, targets, n_targets, powers):
+def _enter(
+    new: Pattern,
+    n_ready: int,
+    ready: np.ndarray,
+    sums: np.ndarray,
+    n_sums: int,
+    how: np.ndarray,
+    votes: np.ndarray,
+    state: np.ndarray,
+    targets: np.ndarray,
+    n_targets: int,
+    powers: np.ndarray,
+) -> int:
     """A pattern becomes ready as number ``n_ready``: list what one more addition reaches, and let targets vote.
 
     Target t votes for t - r and t + r of every ready r. Returns how many sums are listed now.
@@ -78,7 +92,7 @@ def _enter(new, n_ready, ready, sums, n_sums, how, votes, state, targets, n_targ
 
 
 @numba.njit(cache=True, nogil=True)
-def _unvote(target, ready, n_ready, votes, powers):
+def _unvote(target: Pattern, ready: np.ndarray, n_ready: int, votes: np.ndarray, powers: np.ndarray) -> None:
     for k in range(n_ready):
         old = (ready[k, 0], ready[k, 1])
         for sign in (1, -1):
@@ -86,7 +100,7 @@ def _unvote(target, ready, n_ready, votes, powers):
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow(targets, n_targets, ready, n_ready):
+def _grow(targets: np.ndarray, n_targets: int, ready: np.ndarray, n_ready: int) -> Pattern:
     """The largest ready part of the lightest target with one more of its inputs."""
     lightest = 0
     for k in range(1, n_targets):
@@ -107,7 +121,7 @@ def _grow(targets, n_targets, ready, n_ready):
 
 
 @numba.njit(cache=True, nogil=True)
-def _build(inputs, targets, powers, random):
+def _build(inputs: int, targets: np.ndarray, powers: np.ndarray, random: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes (left, right, sign) that make every target; targets: distinct canonical patterns, int64 (n, 2).
 
     Returns (patterns of all operands int64 (n, 2), nodes int32 (n - inputs, 3)).
@@ -126,7 +140,7 @@ def _build(inputs, targets, powers, random):
         wanted[_index((targets[k, 0], targets[k, 1]), powers)] = True
     n_sums = n_ready = looked_at = 0
     for i in range(inputs):
-        one = (np.int64(1) << i, np.int64(0))
+        one = (1 << i, 0)
         n_sums = _enter(one, n_ready, ready, sums, n_sums, how, votes, state, targets, n_targets, powers)
         n_ready += 1
 
@@ -182,8 +196,9 @@ def share_trits(dag: AdderDag, *, seed: int = 0, tries: int = 1) -> AdderDag:
     if dag.terms["shift"].any() or np.abs(weights).max(initial=0) > 1:
         raise ValueError("trit-space sharing takes weights -1, 0 and 1 only")
     bits = 1 << np.arange(dag.inputs)
-    plus, minus = (weights > 0) @ bits, (weights < 0) @ bits
-    lowest = (plus | minus) & -(plus | minus)
+    plus, minus = np.where(weights > 0, bits, 0).sum(axis=1), np.where(weights < 0, bits, 0).sum(axis=1)
+    both = plus | minus
+    lowest = both & -both
     sign = np.where(plus & lowest, 1, -1)
     patterns = np.where(sign[:, None] > 0, np.stack([plus, minus], axis=1), np.stack([minus, plus], axis=1))
     used = np.flatnonzero(lowest)
