@@ -21,7 +21,8 @@ WINDOWS_TOGETHER = (1, 2, 3)
 INPUTS_TOGETHER = (8, 12, 16, 24)
 """Inputs of a group where one window is a single input, or too wide."""
 WIDE_WINDOW = 25
-OUTPUTS_OF_A_TILE = (64, 128)
+SHARED_OUTPUTS = 64
+"""Outputs of a tile whose sums are shared: more share more, and keep more temporaries alive."""
 
 
 def fallbacks(level: str) -> list[Strategy]:
@@ -36,10 +37,11 @@ def candidates(layer: Layer) -> list[Strategy]:
         return [across]
     taps = layer.body.taps
     single = taps == 1 or taps > WIDE_WINDOW
-    together = INPUTS_TOGETHER if single else [taps * windows for windows in WINDOWS_TOGETHER]
-    sizes = [n for n in OUTPUTS_OF_A_TILE if n == OUTPUTS_OF_A_TILE[0] or layer.type.channels > n // 2]
     plain = [replace(across, together=inputs) for inputs in (INPUTS_TOGETHER if single else [taps])]
-    return plain + [Strategy(inputs, share=True, across=True, outputs=n) for inputs in together for n in sizes]
+    if abs(layer.body.weights).max() > 1:
+        return plain  # the temporaries of shared multi-bit weights do not fit beside their inputs
+    together = INPUTS_TOGETHER if single else [taps * windows for windows in WINDOWS_TOGETHER]
+    return plain + [Strategy(inputs, share=True, across=True, outputs=SHARED_OUTPUTS) for inputs in together]
 
 
 def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, level: str) -> CompiledLayer:

@@ -13,9 +13,10 @@ from backends.rtm_ap.channels import SUM, ChannelPlan, held_intervals, plan_chan
 from backends.rtm_ap.layout import AcrossLayout, AlongLayout, CapacityError, Demand, Geometry, Layout
 from backends.rtm_ap.requantise import Operand, ScaledSum, emit_scale, emit_steps, scaled_sum
 from backends.rtm_ap.shared_sums import emit_dag
+from backends.rtm_ap.sharing import shared
 from backends.rtm_ap.terms import running_extremes, start
 from ir.adders import NODE, AdderDag, terms_of
-from ir.cse import intervals, row_sums, share_pairs
+from ir.cse.row_sums import intervals
 from ir.errors import UserError
 from ir.isa import Field, Op
 from ir.lower import Copy, Layer, Linear, Maximum

@@ -1,19 +1,20 @@
-"""Common subexpressions of groups of inputs: shared pairs, shared trits, narrow row sums, schedules."""
+"""Adder DAGs with fewer and narrower additions: sharing, improvement, row sums and order."""
 
-from __future__ import annotations
-
-import numpy as np
-
-from ir.adders import AdderDag
 from ir.cse.greedy import share_pairs
+from ir.cse.improve import improve, work_for
 from ir.cse.row_sums import intervals, row_sums
+from ir.cse.schedule import adds, live_temporaries, order
 from ir.cse.trits import MOST_INPUTS, share_trits
 
-__all__ = ["intervals", "row_sums", "share_pairs", "share_trits", "shared"]
-
-
-def shared(dag: AdderDag) -> AdderDag:
-    """A group with its common subexpressions shared, and one term left for every output that it contributes to."""
-    ternary = not dag.terms["shift"].any()
-    narrow = ternary and dag.inputs <= MOST_INPUTS
-    return row_sums(share_trits(dag) if narrow else share_pairs(dag))
+__all__ = [
+    "MOST_INPUTS",
+    "adds",
+    "improve",
+    "intervals",
+    "live_temporaries",
+    "order",
+    "row_sums",
+    "share_pairs",
+    "share_trits",
+    "work_for",
+]
