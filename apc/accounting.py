@@ -105,9 +105,9 @@ class Accounts:
         return sum(plan.cycles for plan in self.plans(images))
 
     def expected_written_bits(self, images: int) -> list[float]:
-        """Expected written bits of every layer for a batch."""
+        """Expected written bits of every layer for a batch: of its used rows, as little switches in empty ones."""
         plans = self.plans(images)
-        return [expected * plan.active_rows for expected, plan in zip(self._expected_per_row, plans, strict=True)]
+        return [expected * plan.rows for expected, plan in zip(self._expected_per_row, plans, strict=True)]
 
     @cached_property
     def _expected_per_row(self) -> list[float]:

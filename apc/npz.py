@@ -15,9 +15,10 @@ from ir.errors import UserError
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file. Raises UserError where it is not one; pickled objects are refused."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: is a single array, not an .npz archive: save it with numpy.savez(path, name=x)")
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise UserError(f"{path}: is a single array, not an .npz archive: save it with numpy.savez(path, name=x)")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         if isinstance(error, UserError):

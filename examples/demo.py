@@ -37,11 +37,13 @@ def main() -> int:
     return 0 if good else 1
 
 
-def demo_digits(folder: Path, console: Console, settings: digits.Settings = digits.DEFAULTS) -> bool:
+def demo_digits(
+    folder: Path, console: Console, settings: digits.Settings = digits.DEFAULTS, cache: Path = CACHE
+) -> bool:
     """Train (or load), compile, run every test image. Are all predictions and logits those of onnxruntime?"""
-    console.rule("Ternary residual network on handwritten digits", align="left")
-    net = digits.train(settings)
-    model = digits.export(net, folder)
+    console.print("[bold]Ternary residual network on handwritten digits[/bold]")
+    with progress("training"):
+        model = digits.export(digits.train(settings, cache=cache), folder)
     data = digits.load_data()
     compile_file(folder / "digits.onnx", console, whole_table=True)
     result = run_file(folder / "digits.apc", folder / "digits_test.npz", console, check="onnxruntime")
@@ -58,10 +60,10 @@ def demo_digits(folder: Path, console: Console, settings: digits.Settings = digi
 
 def demo_resnet18(folder: Path, console: Console, *, size: int = 224, width: int = 64, classes: int = 1000) -> bool:
     """Draw the weights, compile, run one photo crop. Does every element of every layer equal the reference?"""
-    console.print()
-    console.rule(f"ResNet-18 at {size}x{size}, ternary weights (density 0.2), 4-bit activations", align="left")
-    model, images = resnet18.build(size=size, width=width, num_classes=classes, density=0.2)
-    proto, inputs = resnet18.export(model, images)
+    console.print(f"\n[bold]ResNet-18 at {size}x{size}, ternary weights (density 0.2), 4-bit activations[/bold]")
+    with progress("drawing weights, exporting"):
+        model, images = resnet18.build(size=size, width=width, num_classes=classes, density=0.2)
+        proto, inputs = resnet18.export(model, images)
     save_onnx(proto, folder / "resnet18.onnx")
     save_npz(folder / "resnet18_input.npz", "input", inputs)
     compile_file(folder / "resnet18.onnx", console, whole_table=False)
@@ -87,9 +89,7 @@ def compile_file(path: Path, console: Console, *, whole_table: bool) -> None:
     )
 
 
-def run_file(
-    program: Path, images: Path, console: Console, check: Literal["reference", "onnxruntime"]
-) -> RunResult:
+def run_file(program: Path, images: Path, console: Console, check: Literal["reference", "onnxruntime"]) -> RunResult:
     """What `apc run` does, without its table of layers."""
     command = f"$ apc run {shown(program)} --input {shown(images)} --check {check}"
     console.print(command, soft_wrap=True)

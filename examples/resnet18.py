@@ -136,7 +136,7 @@ def export(
     """Quantised ONNX with a fixed batch, and ``batch`` photo crops that were not calibrated on.
 
     ``exact``: scales with which onnxruntime's float32 equals exact arithmetic. Untrained weights amplify differences
-    from layer to layer: with arbitrary scales, three first-layer values that round otherwise change most logits.
+    from layer to layer: with arbitrary scales, the few early values that float32 rounds otherwise reach the logits.
     """
     size = images.shape[-1]
     inputs = photo_crops(batch, size, seed + INPUT_SEED_OFFSET)

@@ -18,7 +18,7 @@ from ir.types import IntType, QuantParams, TensorType
 ORIGIN = Origin("00" * 32, "O0", ("dead-code",))
 UNIT = QuantParams(np.ones(1, np.float32), np.zeros(1, np.int64))
 NORMAL = load_target("rtm-ap-published")
-TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=12"])
+TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=26"])
 
 
 def add_input(graph: Graph, name: str, shape: tuple[int, int, int], bits: int, signed: bool) -> str:
@@ -145,7 +145,9 @@ class GraphMaker:
         random, source = self.random, self.pick()
         channels = self.graph.type(source).channels
         groups = random.choice([g for g in range(1, channels + 1) if channels % g == 0])
-        outputs = groups * random.randint(1, 3) if random.random() < 0.5 else groups * random.randint(1, 8 // groups + 1)
+        outputs = (
+            groups * random.randint(1, 3) if random.random() < 0.5 else groups * random.randint(1, 8 // groups + 1)
+        )
         limit = random.choice([1, 1, 1, 3, 127])
         shape = (outputs, channels // groups, *self.pair(3))
         weights = np.array([random.randint(-limit, limit) for _ in range(int(np.prod(shape)))], np.int64).reshape(shape)
@@ -166,7 +168,9 @@ class GraphMaker:
         source = self.pick(20)
         shape = self.graph.type(source).shape
         others = [
-            node for node in self.nodes if self.graph.type(node).shape == shape and self.graph.type(node).dtype.bits <= 6
+            node
+            for node in self.nodes
+            if self.graph.type(node).shape == shape and self.graph.type(node).dtype.bits <= 6
         ]
         if others:
             operands = [source, self.random.choice(others)]

@@ -1,0 +1,1 @@
+"""What apc must reach and what it reaches: `python -m benchmarks`."""

@@ -1,0 +1,109 @@
+"""The network that is measured: its files in a folder, made when they are first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.processes import APC, Usage, measure
+
+if TYPE_CHECKING:
+    from examples.resnet18 import ResNet18
+    from ir.program import Program
+
+DENSITY = 0.2
+
+
+@dataclass(frozen=True)
+class Size:
+    """The network's size, and how often timed things are repeated."""
+
+    image: int
+    width: int
+    classes: int
+    batch: int
+    threads: int
+    repetitions: int
+
+
+FULL = Size(image=224, width=64, classes=1000, batch=16, threads=2, repetitions=7)
+QUICK = Size(image=32, width=8, classes=10, batch=2, threads=2, repetitions=1)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """ResNet-18 with ternary weights of density 0.2, 4-bit activations, int8 ends; photo crops as input."""
+
+    size: Size
+    folder: Path
+
+    @cached_property
+    def float_network(self) -> tuple[ResNet18, np.ndarray]:
+        """The PyTorch module in float32 (evaluation mode), and the crops it was settled on."""
+        from examples.resnet18 import build
+
+        size = self.size
+        return build(size=size.image, width=size.width, num_classes=size.classes, density=DENSITY)
+
+    @cached_property
+    def model(self) -> Path:
+        """The quantised ONNX file."""
+        return self._export("resnet18.onnx", exact=True)
+
+    @cached_property
+    def float_scales_model(self) -> Path:
+        """The same with arbitrary activation scales, in which onnxruntime's float32 has to round."""
+        return self._export("resnet18_float_scales.onnx", exact=False)
+
+    @cached_property
+    def compilation(self) -> Usage:
+        """What `apc compile -O0` took."""
+        return self.compile(self.model)
+
+    @cached_property
+    def program_path(self) -> Path:
+        self.compilation  # noqa: B018 - it writes the file
+        return self.model.with_suffix(".apc")
+
+    @cached_property
+    def program(self) -> Program:
+        import apc
+
+        return apc.load(self.program_path)
+
+    def images(self, count: int) -> np.ndarray:
+        """float32 (count, 3, image, image): crops that were not calibrated on."""
+        from examples.common import photo_crops
+        from examples.resnet18 import INPUT_SEED_OFFSET
+
+        return photo_crops(count, self.size.image, INPUT_SEED_OFFSET)
+
+    def images_file(self, count: int) -> Path:
+        """An input .npz for `apc run`."""
+        from examples.common import save_npz
+
+        path = self.folder / f"images_{count}.npz"
+        if not path.exists():
+            save_npz(path, "input", self.images(count))
+        return path
+
+    def compile(self, model: Path) -> Usage:
+        """`apc compile -O0` of an .onnx file to an .apc file beside it."""
+        return measure([APC, "compile", str(model), "-O0", "-o", str(model.with_suffix(".apc"))])
+
+    def simulate(self, count: int, environment: dict[str, str] | None = None) -> Usage:
+        """`apc run` of a batch of ``count`` images."""
+        command = [APC, "run", str(self.program_path), "--input", str(self.images_file(count))]
+        return measure([*command, "--threads", str(self.size.threads)], environment)
+
+    def _export(self, name: str, *, exact: bool) -> Path:
+        from examples.common import save_onnx
+        from examples.resnet18 import export
+
+        path = self.folder / name
+        save_onnx(export(*self.float_network, exact=exact)[0], path)
+        return path

@@ -1,0 +1,140 @@
+"""From a model to a result, in Python: options, checks, what is left to a host."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import apc
+from apc.checks import run_onnxruntime
+from apc.driver import Compilation, CompileOptions, compile_model, run_model
+from ir.errors import UserError
+from ir.isa import Op
+from tests.apc.small import images, small_model
+
+
+@pytest.fixture(scope="module")
+def compilation() -> Compilation:
+    return compile_model(small_model())
+
+
+def test_outputs_are_those_of_onnxruntime_and_of_the_interpreter(compilation: Compilation) -> None:
+    program, inputs = compilation.program, {"x": images(3)}
+    checks: list[tuple[Literal["reference", "onnxruntime"], int]] = [("reference", 1), ("onnxruntime", 3 * 3)]
+    for against, elements in checks:
+        result = run_model(program, inputs, check=against)
+        assert result.check is not None and result.check.against == against
+        assert result.check.mismatches == 0 and result.check.elements >= elements
+    name = program.outputs[0].name
+    expected = run_onnxruntime(small_model(), inputs, [name])[name]
+    assert result.outputs[name].dtype == np.float32 and result.images == 3
+    np.testing.assert_array_equal(result.outputs[name], expected)
+
+
+def test_engines_and_threads_make_no_difference(compilation: Compilation) -> None:
+    inputs = {"x": images(2)}
+    results = [
+        run_model(compilation.program, inputs, threads=1),
+        run_model(compilation.program, inputs, threads=3),
+        run_model(compilation.program, inputs, engine="reference"),
+    ]
+    for result in results[1:]:
+        assert result.simulation.layers == results[0].simulation.layers
+        assert result.cost.energy_J() == results[0].cost.energy_J()
+        for name, values in results[0].outputs.items():
+            np.testing.assert_array_equal(result.outputs[name], values)
+
+
+def test_the_reference_check_finds_a_changed_instruction() -> None:
+    program = compile_model(small_model()).program
+    records = program.layers[-1].tiles[0].instructions
+    first = int(np.flatnonzero(records["op"] == Op.ADD)[0])
+    records["op"][first] = Op.SUB
+    checks: list[Literal["reference", "onnxruntime"]] = ["reference", "onnxruntime"]
+    for against in checks:
+        result = run_model(program, {"x": images(2)}, check=against)
+        assert result.check is not None and result.check.mismatches > 0 and result.check.max_abs_difference >= 1
+
+
+def test_steps_left_to_the_host_are_listed_with_their_bytes(compilation: Compilation) -> None:
+    steps = [(step["operator"], step["bytes_per_image"]) for step in compilation.program.host_steps]
+    assert steps == [("quantise input", 2 * 36 * 4), ("dequantise output", 3 * 4)]
+
+
+def test_passes_are_recorded(compilation: Compilation) -> None:
+    assert compilation.program.passes == ["dead-code", "merge-duplicates"]
+    assert [s.name for s in compilation.passes] == compilation.program.passes
+    assert compile_model(small_model(), CompileOptions(passes="")).program.passes == []
+
+
+def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compilation) -> None:
+    calls: list[tuple[int, int, str]] = []
+    compile_model(small_model(), progress=lambda *call: calls.append(call))
+    assert len(calls) == len(compilation.program.layers)
+    calls.clear()
+    run_model(compilation.program, {"x": images(1)}, progress=lambda *call: calls.append(call))
+    assert calls[-1][0] == calls[-1][1] == len(compilation.program.layers)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": "O2"}, "level -O2 does not exist in this version: choose from -O0"),
+        ({"passes": "dead-code,nothing"}, "there is no pass 'nothing'"),
+        ({"target": "no-such-target"}, "no-such-target"),
+        ({"overrides": ["columns=-4"]}, "columns"),
+        ({"overrides": ["array.domains=4"]}, "does not fit a nanowire of 4 domains"),
+    ],
+)
+def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        compile_model(small_model(), CompileOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"z": images(1)}, "the inputs are named z, but the network's are x: rename"),
+        ({}, r"named \(none\)"),
+        ({"x": images(1)[:, :1]}, "input x: has shape"),
+        ({"x": images(1).astype(np.float64)}, "input x: has dtype float64, expected float32"),
+        ({"x": images(1) * np.nan}, "input x: has NaN"),
+        ({"x": images(0)}, "holds no image"),
+    ],
+)
+def test_inputs_that_are_refused(compilation: Compilation, inputs: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run_model(compilation.program, inputs)
+
+
+def test_no_threads_are_refused(compilation: Compilation) -> None:
+    with pytest.raises(UserError, match="--threads 0"):
+        run_model(compilation.program, {"x": images(1)}, threads=0)
+
+
+def test_a_program_without_its_model_cannot_be_checked() -> None:
+    program = compile_model(small_model()).program
+    program.model = b""
+    with pytest.raises(UserError, match="does not contain the model .* compile it again"):
+        run_model(program, {"x": images(1)}, check="reference")
+
+
+def test_onnxruntime_runs_batches_of_a_fixed_size_one_by_one() -> None:
+    program = compile_model(small_model(batch=1)).program
+    result = run_model(program, {"x": images(3)}, check="onnxruntime")
+    assert result.check is not None and (result.check.elements, result.check.mismatches) == (9, 0)
+    program = compile_model(small_model(batch=2)).program
+    with pytest.raises(UserError, match="batches of 2, and 3 images are no multiple"):
+        run_model(program, {"x": images(3)}, check="onnxruntime")
+
+
+def test_the_public_functions(tmp_path: Any) -> None:
+    program = apc.compile(small_model(), overrides=["array.columns=64"])
+    apc.save(program, tmp_path / "m.apc")
+    loaded = apc.load(tmp_path / "m.apc")
+    one, other = apc.run(program, {"x": images(2)}), apc.run(loaded, {"x": images(2)}, check="reference")
+    assert other.check is not None and other.check.mismatches == 0
+    for name, values in one.outputs.items():
+        np.testing.assert_array_equal(other.outputs[name], values)
