@@ -180,12 +180,12 @@ class LinearCompiler:
     def _accumulator_widths(self) -> np.ndarray:
         """Bits every accumulator needs: for any partial sum, and for its total where the requantisation is summed in
         place. Fills ``totals``."""
-        widths, _ = interval_types(*running_extremes(self.initial, self.terms, self.lo, self.hi))
+        widths, signed = interval_types(*running_extremes(self.initial, self.terms, self.lo, self.hi))
         for channel, plan in enumerate(self.plans):
             if not plan.accumulates:
                 widths[channel] = 0
             elif plan.plan is None:
-                widths[channel] = self._stored_sum(channel, int(widths[channel]), signed=True).bits
+                widths[channel] = self._stored_sum(channel, int(widths[channel]), bool(signed[channel])).bits
             if isinstance(plan.plan, ScalePlan):
                 own = [self.held[channel]] if plan.accumulates else []
                 total = scaled_sum(plan.plan, [*own, *self._intervals(plan, channel)], plan.accumulates)
