@@ -111,9 +111,7 @@ class Accounts:
 
     @cached_property
     def _expected_per_row(self) -> list[float]:
-        return [
-            sum(float(expected_written_bits(tile).sum()) for tile in layer.tiles) for layer in self.program.layers
-        ]
+        return [sum(float(expected_written_bits(tile).sum()) for tile in layer.tiles) for layer in self.program.layers]
 
     def _tile_cycles(self, tile: Tile, counts: StaticCounts) -> int:
         gathers = tile.instructions["op"] == Op.GATHER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulati
     )
 
 
-def _compare(name: str, got: np.ndarray, wanted: np.ndarray) -> dict[str, int | str]:
+def _compare(name: str, got: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
     difference = np.abs(got - wanted)
     return {
         "name": name,

@@ -158,7 +158,7 @@ def run_model(
         raise UserError(f"--threads {threads}: at least one thread is needed")
     integers = {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
     started = time.perf_counter()
-    keep = "all" if check == "reference" else "outputs"
+    keep: Literal["all", "outputs"] = "all" if check == "reference" else "outputs"
     simulation = run_program(program, integers, engine=engine, threads=threads, keep=keep, progress=progress)
     wall_s = time.perf_counter() - started
     outputs = {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in program.outputs}

@@ -29,4 +29,4 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays by name, under a temporary name first."""
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)

@@ -194,9 +194,7 @@ class _Lowering:
         self.views: dict[str, View] = {}
         self.aliases: dict[str, str] = {}
         outputs = {output.node for output in graph.outputs}
-        self.fused = {
-            node: fused for node in graph.order() if (fused := self._fusable(node, outputs)) is not None
-        }
+        self.fused = {node: fused for node in graph.order() if (fused := self._fusable(node, outputs)) is not None}
         absorbed = set(self.fused.values())
         for node in graph.order():
             if node not in absorbed:
@@ -243,8 +241,10 @@ class _Lowering:
                 parts = [self._materialise(name) for name in self.graph.inputs(node)]
             nodes = tuple(dict.fromkeys(name for part in parts for name in part.nodes))
             source = np.concatenate([np.array([nodes.index(n) for n in p.nodes])[p.source] for p in parts])
-            joined = [np.concatenate([getattr(p, key) for p in parts]) for key in ("channel", "offset_y", "offset_x")]
-            return View(nodes, source, *joined, kind, parts[0].pad_value, any(part.flattened for part in parts))
+            channel = np.concatenate([p.channel for p in parts])
+            offset_y, offset_x = np.concatenate([(p.offset_y, p.offset_x) for p in parts], axis=1)
+            flattened = any(part.flattened for part in parts)
+            return View(nodes, source, channel, offset_y, offset_x, kind, parts[0].pad_value, flattened)
         part = parts[0]
         if isinstance(op, Pad):
             if part.flattened or part.pad_value not in (None, op.value):

@@ -251,9 +251,7 @@ class _Problem:
             least, greatest = -(-low // found.multipliers[0]), high // found.multipliers[0]
             if least <= greatest:
                 initial, bias = min(max(0, least), greatest), 0
-        plan = ScalePlan(
-            self.sign, found.multipliers, initial, bias, found.shift, self.stairs.lo, self.stairs.hi, tie
-        )
+        plan = ScalePlan(self.sign, found.multipliers, initial, bias, found.shift, self.stairs.lo, self.stairs.hi, tie)
         return plan if tie else _reduced(plan)
 
     def proves(self, plan: Plan) -> bool:
@@ -341,7 +339,17 @@ def _digit_cost(multiplier: int, operand_width: int, total_width: int) -> int:
 
 
 @numba.njit(cache=True)
-def _search(slope, ratios, main, combinations, values, thresholds, nudges, accumulator, limits):
+def _search(
+    slope: float,
+    ratios: np.ndarray,
+    main: Interval,
+    combinations: np.ndarray,
+    values: np.ndarray,
+    thresholds: np.ndarray,
+    nudges: np.ndarray,
+    accumulator: bool,
+    limits: tuple[int, int, int, int],
+) -> tuple[np.int64, ...]:
     """(cost, shift, M_0, packed deltas of the other multipliers, least B, greatest B); shift -1 if none.
 
     ``nudges``: what is added besides B next to every threshold; ``limits``: the least and the most shift, how many are
@@ -358,9 +366,9 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
         if first >= 0 and shift > first + limits[2]:
             break
         ideal = slope * 2.0**shift
-        radius = np.int64(ideal * min(1.0, 2.0 * slope / n_levels)) + 1  # what the thresholds' spread leaves open
+        radius = int(ideal * min(1.0, 2.0 * slope / n_levels)) + 1  # what the thresholds' spread leaves open
         radius = min(radius, MAX_RADIUS)
-        middle = np.int64(np.round(ideal))
+        middle = int(np.round(ideal))
         for multiplier in range(max(1, middle - radius), middle + radius + 1):
             for code in range(3**n_others):
                 if looked > limits[3]:
@@ -391,7 +399,7 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
                     continue
                 if first < 0:
                     first = shift
-                total = _bits(max(abs(t_low + low), abs(t_high + low))) + 1
+                total = _bits(int(max(abs(t_low + low), abs(t_high + low)))) + 1
                 main_width = _bits(max(abs(main_lo), abs(main_hi))) + (1 if main_lo < 0 else 0)
                 cost = _digit_cost(multiplier, main_width, total)
                 free_start = accumulator and -(-low // multiplier) * multiplier <= high
@@ -403,7 +411,7 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
                     cost += total
                 for i in range(n_others):
                     width = _bits(max(abs(combinations[:, i].min()), abs(combinations[:, i].max())))
-                    cost += _digit_cost(others[i], width, total)
+                    cost += _digit_cost(int(others[i]), width, total)
                 cost += 4 * (total - shift)
                 if cost < best[0]:
                     best = (np.int64(cost), np.int64(shift), np.int64(multiplier), np.int64(code), low, high)
@@ -411,7 +419,16 @@ def _search(slope, ratios, main, combinations, values, thresholds, nudges, accum
 
 
 @numba.njit(cache=True, nogil=True)
-def _equal_everywhere(numbers, ties, others, main, combinations, values, thresholds, lowest):
+def _equal_everywhere(
+    numbers: tuple[int, int, int, int, int, int],
+    ties: tuple[int, int, int],
+    others: np.ndarray,
+    main: Interval,
+    combinations: np.ndarray,
+    values: np.ndarray,
+    thresholds: np.ndarray,
+    lowest: int,
+) -> bool:
     """ScalePlan.evaluate against the staircase on every point."""
     multiplier, initial, bias, shift, lo, hi = numbers
     constant, tie_shift, tie_sign = ties

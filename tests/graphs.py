@@ -185,8 +185,8 @@ class GraphMaker:
             multipliers = [[self.fraction(types[0]) for _ in range(channels)]]
         else:  # ratios that a few bits hold: the general case may have no plan of few enough digits
             multipliers = []
-            for kind in types:
-                scale = Fraction(2) ** -max(0, kind.dtype.bits - 4)
+            for operand in types:
+                scale = Fraction(1, 1 << max(0, operand.dtype.bits - 4))
                 multipliers.append(
                     [random.choice([-1, 1]) * Fraction(random.randint(1, 7), 4) * scale for _ in range(channels)]
                 )

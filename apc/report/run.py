@@ -21,7 +21,7 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
     total = LayerCounters()
     for counters in result.simulation.layers:
         total.add(counters)
-    layers = []
+    layers: list[dict[str, Any]] = []
     for layer, counters, cost in zip(program.layers, result.simulation.layers, result.cost.layers, strict=True):
         layers.append(
             {

@@ -135,10 +135,10 @@ def interval_types(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.array([t.bits for t in types], np.int64), np.array([t.signed for t in types], bool)
 
 
-def field_of(place: np.ndarray) -> Field:
+def field_of(place: np.void) -> Field:
     """A PLACE record as a Field."""
     column, domain, width, signed, across = place.item()
-    return Field(column, domain, width, signed, across)
+    return Field(column, domain, width, bool(signed), bool(across))
 
 
 def stored_fields(fields: list[Field], tile: int) -> np.ndarray:

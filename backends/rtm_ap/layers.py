@@ -313,17 +313,13 @@ class LinearCompiler:
             for _, used, dag in loaded:
                 mine = places[first : first + len(used)]
                 first += len(used)
-                emission = emit_dag(
-                    dag, intervals(dag), sweep, mine, accumulators, running, layout.region, zero
-                )
+                emission = emit_dag(dag, intervals(dag), sweep, mine, accumulators, running, layout.region, zero)
                 if emission is None:
                     raise CapacityError("too many temporaries are alive at a time")
                 builder.add_group(emission)
                 sweep = sweep[::-1] if self.strategy.across else sweep
 
-    def _requantise(
-        self, builder: TileBuilder, layout: Layout, channel: int, total: Operand, out: Field
-    ) -> Field:
+    def _requantise(self, builder: TileBuilder, layout: Layout, channel: int, total: Operand, out: Field) -> Field:
         """Emit one channel's plan; returns where its output lies."""
         plan = self.plans[channel]
         if plan.plan is None:

@@ -70,8 +70,22 @@ def emit_dag(
     lo, hi = intervals
     running["operand"] = -1  # values are numbered anew in every group
     count, adds, bit_adds, columns = _emit(
-        dag.inputs, dag.temporaries, terms, first, uses, lo, hi, sweep, held, accumulators, running, free,
-        region.column, NOTHING, zero, records,
+        dag.inputs,
+        dag.temporaries,
+        terms,
+        first,
+        uses,
+        lo,
+        hi,
+        sweep,
+        held,
+        accumulators,
+        running,
+        free,
+        region.column,
+        NOTHING,
+        zero,
+        records,
     )
     if count < 0:
         return None
@@ -80,8 +94,23 @@ def emit_dag(
 
 @numba.njit(cache=True)
 def _emit(
-    inputs, nodes, terms, first, uses, lo, hi, sweep, held, accumulators, running, free, base, nothing, zero, records
-):
+    inputs: int,
+    nodes: np.ndarray,
+    terms: np.ndarray,
+    first: np.ndarray,
+    uses: np.ndarray,
+    lo: np.ndarray,
+    hi: np.ndarray,
+    sweep: np.ndarray,
+    held: np.ndarray,
+    accumulators: np.ndarray,
+    running: np.ndarray,
+    free: np.ndarray,
+    base: int,
+    nothing: np.void,
+    zero: int,
+    records: np.ndarray,
+) -> tuple[int, int, int, int]:
     """(instructions, additions, sum of their widths, columns used); -1 instructions where there is no room."""
     signs = np.ones(held.shape[0], np.int64)
     done = np.zeros(held.shape[0], np.bool_)
@@ -122,8 +151,17 @@ def _emit(
             if signs[value] < 0:
                 low, high = -high, -low
             count, width = accumulate(
-                records, count, running[output], accumulators[output], value, low, high,
-                term["shift"], term["sign"] * signs[value], held[value], nothing,
+                records,
+                count,
+                running[output],
+                accumulators[output],
+                value,
+                low,
+                high,
+                term["shift"],
+                term["sign"] * signs[value],
+                held[value],
+                nothing,
             )
             adds += 1
             bit_adds += width
@@ -134,18 +172,18 @@ def _emit(
 
 
 @numba.njit(cache=True)
-def _extent(place):
+def _extent(place: np.void) -> int:
     return place["width"] if place["across"] else 1
 
 
 @numba.njit(cache=True)
-def _release(free, base, place):
+def _release(free: np.ndarray, base: int, place: np.void) -> None:
     for column in range(place["column"] - base, place["column"] - base + _extent(place)):
         free[column] = True
 
 
 @numba.njit(cache=True)
-def _allocate(free, base, place):
+def _allocate(free: np.ndarray, base: int, place: np.void) -> bool:
     """First fit; False where there is no room."""
     extent = _extent(place)
     run = 0
@@ -160,7 +198,22 @@ def _allocate(free, base, place):
 
 
 @numba.njit(cache=True)
-def _compute(value, node, inputs, uses, lo, hi, held, signs, free, base, nothing, zero, records, count):
+def _compute(
+    value: int,
+    node: np.void,
+    inputs: int,
+    uses: np.ndarray,
+    lo: np.ndarray,
+    hi: np.ndarray,
+    held: np.ndarray,
+    signs: np.ndarray,
+    free: np.ndarray,
+    base: int,
+    nothing: np.void,
+    zero: int,
+    records: np.ndarray,
+    count: int,
+) -> tuple[int, int]:
     """Emit one temporary; returns (next index or -1, result width)."""
     left, right = node["left"], node["right"]
     left_sign, right_sign = signs[left], node["right_sign"] * signs[right]
@@ -178,8 +231,21 @@ def _compute(value, node, inputs, uses, lo, hi, held, signs, free, base, nothing
         else:
             continue
         next_count, width = _in_place(
-            value, target, other, shift, sign, left_sign == right_sign, lo, hi, held, free, base, nothing, zero,
-            records, count,
+            value,
+            target,
+            other,
+            shift,
+            sign,
+            left_sign == right_sign,
+            lo,
+            hi,
+            held,
+            free,
+            base,
+            nothing,
+            zero,
+            records,
+            count,
         )
         if next_count >= 0:
             signs[value] = sign
@@ -198,7 +264,23 @@ def _compute(value, node, inputs, uses, lo, hi, held, signs, free, base, nothing
 
 
 @numba.njit(cache=True)
-def _in_place(value, target, other, shift, sign, same, lo, hi, held, free, base, nothing, zero, records, count):
+def _in_place(
+    value: int,
+    target: int,
+    other: int,
+    shift: int,
+    sign: int,
+    same: bool,
+    lo: np.ndarray,
+    hi: np.ndarray,
+    held: np.ndarray,
+    free: np.ndarray,
+    base: int,
+    nothing: np.void,
+    zero: int,
+    records: np.ndarray,
+    count: int,
+) -> tuple[int, int]:
     """target += or -= other << shift, in target's columns and, where it grows, the next ones; -1 if those are taken."""
     place = held[value]
     old_width, old_signed = held[target]["width"], held[target]["signed"]
@@ -228,7 +310,21 @@ def _in_place(value, target, other, shift, sign, same, lo, hi, held, free, base,
 
 
 @numba.njit(cache=True)
-def _out_of_place(value, node, left_sign, right_sign, lo, hi, held, signs, free, base, nothing, records, count):
+def _out_of_place(
+    value: int,
+    node: np.void,
+    left_sign: int,
+    right_sign: int,
+    lo: np.ndarray,
+    hi: np.ndarray,
+    held: np.ndarray,
+    signs: np.ndarray,
+    free: np.ndarray,
+    base: int,
+    nothing: np.void,
+    records: np.ndarray,
+    count: int,
+) -> tuple[int, int]:
     """A sum in columns of its own; -1 where there is no room."""
     left, right = node["left"], node["right"]
     left_shift, right_shift = node["left_shift"], node["right_shift"]

@@ -1,4 +1,4 @@
-"""Accumulating terms: running widths of accumulators, and the instructions, in one Numba loop."""
+"""Accumulators: their running widths, and the instructions that add to them, as Numba kernels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ _ADD, _SUB, _EXTEND = int(Op.ADD), int(Op.SUB), int(Op.EXTEND)
 
 
 @numba.njit(cache=True)
-def bits_needed(lo, hi, signed):
+def bits_needed(lo: int, hi: int, signed: bool) -> int:
+    """The width of the narrowest type, signed or not, that holds [lo, hi]."""
     width = 0
     low = -lo - 1 if lo < 0 else 0
     while (low >> width) > 0 or (hi >> width) > 0 and hi > 0:
@@ -45,7 +46,7 @@ def bits_needed(lo, hi, signed):
 
 
 @numba.njit(cache=True)
-def advance(state, operand, lo, hi, shift, sign):
+def advance(state: np.void, operand: int, lo: int, hi: int, shift: int, sign: int) -> tuple[int, bool]:
     """Add sign * ([lo, hi] << shift) to one running accumulator; returns (old width, old signedness)."""
     width, signed = state["width"], state["signed"]
     if state["operand"] != operand:
@@ -62,7 +63,9 @@ def advance(state, operand, lo, hi, shift, sign):
 
 
 @numba.njit(cache=True)
-def write_record(records, index, op, r, r_shift, r_width, a, b, imm):
+def write_record(
+    records: np.ndarray, index: int, op: int, r: np.void, r_shift: int, r_width: int, a: np.void, b: np.void, imm: int
+) -> None:
     """One instruction on PLACEs: ``r_width`` bits of r from bit ``r_shift``; a place of width 0 is no operand."""
     record = records[index]
     record["op"] = op
@@ -85,7 +88,7 @@ def write_record(records, index, op, r, r_shift, r_width, a, b, imm):
 
 
 @numba.njit(cache=True)
-def write_extend(records, index, r, width, total):
+def write_extend(records: np.ndarray, index: int, r: np.void, width: int, total: int) -> None:
     """Fill the bits of the signed field r from ``width`` to ``total`` with its sign."""
     record = records[index]
     record["op"] = _EXTEND
@@ -95,7 +98,19 @@ def write_extend(records, index, r, width, total):
 
 
 @numba.njit(cache=True)
-def accumulate(records, count, state, target, operand, lo, hi, shift, sign, source, nothing):
+def accumulate(
+    records: np.ndarray,
+    count: int,
+    state: np.void,
+    target: np.void,
+    operand: int,
+    lo: int,
+    hi: int,
+    shift: int,
+    sign: int,
+    source: np.void,
+    nothing: np.void,
+) -> tuple[int, int]:
     """target += sign * (source << shift), where the place ``source`` holds the value ``operand`` (a number that tells
     values apart), within [lo, hi]; returns (next index, result width)."""
     width, signed = advance(state, operand, lo, hi, shift, sign)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ir.adders import NODE, TERM, AdderDag
 
-SCAN = 64
+SCAN = 4096
 """How many operands of the top bucket compete for being the rarest."""
 
 

@@ -12,7 +12,10 @@ from ir.errors import UserError
 
 
 def test_arrays_come_back_by_name(tmp_path: Path) -> None:
-    arrays = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "a/b.c": np.array([1, 2], np.int8)}
+    arrays: dict[str, np.ndarray] = {
+        "x": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "a/b.c": np.array([1, 2], np.int8),
+    }
     write_npz(tmp_path / "x.npz", arrays)
     back = read_npz(tmp_path / "x.npz")
     assert list(back) == list(arrays)

@@ -9,7 +9,7 @@ import pytest
 
 from ir.graph import Graph
 from ir.lower import Copy, Linear, Maximum, lower
-from ir.ops import Concat, Conv, Flatten, MaxPool, Pad, SumPool
+from ir.ops import Concat, Conv, Flatten, MaxPool, Pad, Requantise, SumPool
 from ir.types import IntType
 from tests.graphs import add_input, add_output, requantise
 
@@ -20,12 +20,14 @@ def graph_with_input(channels: int = 2, size: int = 4) -> Graph:
     return graph
 
 
-def quantised(channels: int, factor: Fraction = Fraction(1, 4), operands: int = 1) -> object:
+def quantised(channels: int, factor: Fraction = Fraction(1, 4), operands: int = 1) -> Requantise:
     return requantise([[factor] * channels] * operands, [Fraction(0)] * channels, IntType(4, False))
 
 
-def conv(outputs: int, inputs: int, kernel: int = 1, **options: object) -> Conv:
-    return Conv(np.ones((outputs, inputs, kernel, kernel), np.int64), **options)
+def conv(
+    outputs: int, inputs: int, kernel: int = 1, *, pads: tuple[int, int, int, int] = (0, 0, 0, 0), zero_point: int = 0
+) -> Conv:
+    return Conv(np.ones((outputs, inputs, kernel, kernel), np.int64), pads=pads, zero_point=zero_point)
 
 
 def test_a_requantisation_joins_the_sum_that_only_it_reads() -> None:

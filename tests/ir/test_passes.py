@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_after_sees_each_result() -> None:
 
 def test_graphs_are_verified_before_and_after() -> None:
     class Breaks:
-        name = "breaks"
+        name: ClassVar[str] = "breaks"
 
         def run(self, graph: Graph) -> None:
             graph.nx.remove_edge("x", "a")

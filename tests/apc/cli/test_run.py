@@ -13,6 +13,7 @@ import pytest
 import apc
 from apc.checks import run_onnxruntime
 from apc.cli import main
+from apc.npz import write_npz
 from ir.isa import Op
 from tests.apc.frontend.models import Model
 from tests.apc.small import images, save, small_model
@@ -84,7 +85,7 @@ def test_a_mismatch_is_status_1(folder: Path, tmp_path: Path, against: str, caps
 def test_inputs_that_do_not_fit(
     folder: Path, tmp_path: Path, arrays: dict[str, np.ndarray], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.savez(tmp_path / "x.npz", **arrays)
+    write_npz(tmp_path / "x.npz", arrays)
     words = ["--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz"]
     assert failure(capsys, "run", folder / "m.apc", *words).startswith(message)
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from random import Random
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -24,14 +25,26 @@ from ir.types import IntType
 from ir.verify_program import verify_program
 from simulator.rtm import machine
 from simulator.rtm.run import SimulationResult, run_program
-from tests.graphs import LEVELS, NORMAL, TINY, add_input, add_output, program_of, random_graph, random_inputs, requantise
+from tests.graphs import (
+    LEVELS,
+    NORMAL,
+    TINY,
+    add_input,
+    add_output,
+    program_of,
+    random_graph,
+    random_inputs,
+    requantise,
+)
 
 
-def compare(graph: Graph, program: Program, inputs: Mapping[str, np.ndarray], **options: object) -> SimulationResult:
+def compare(
+    graph: Graph, program: Program, inputs: Mapping[str, np.ndarray], engine: Literal["fast", "reference"] = "fast"
+) -> SimulationResult:
     """Run and hold every stored tensor, and every output, against the interpreter."""
     verify_program(program)
     expected = run_graph(graph, dict(inputs), keep="all")
-    result = run_program(program, inputs, keep="all", **options)
+    result = run_program(program, inputs, keep="all", engine=engine, threads=2)
     for index, tensor in enumerate(program.tensors):
         np.testing.assert_array_equal(result.tensors[index], expected[tensor.name], tensor.name)
     for boundary, output in zip(program.outputs, graph.outputs, strict=True):
@@ -188,8 +201,8 @@ def special(name: str) -> Graph:
         graph.add("y", requantise([[Fraction(1)] * 2], [Fraction(3), Fraction(-3)], u4), ["sum"])
     elif name == "zero multiplier of the sum in a residual":
         graph.add("sum", Conv(np.ones((2, 2, 1, 1), np.int64)), ["x"])
-        factors = [[Fraction(0), Fraction(1, 4)], [Fraction(1, 2), Fraction(0)]]
-        graph.add("y", requantise(factors, [Fraction(0)] * 2, u4), ["sum", "x"])
+        rows = [[Fraction(0), Fraction(1, 4)], [Fraction(1, 2), Fraction(0)]]
+        graph.add("y", requantise(rows, [Fraction(0)] * 2, u4), ["sum", "x"])
     elif name == "two sums in one requantisation":
         graph.add("a", Conv(np.ones((2, 2, 1, 1), np.int64)), ["x"])
         graph.add("b", Conv(np.array([[1, -1], [-1, 1]]).reshape(2, 2, 1, 1)), ["x"])

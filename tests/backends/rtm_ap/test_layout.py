@@ -42,8 +42,7 @@ def input_fields(layout: Layout, wanted: Demand) -> list[Field]:
     columns, domains = layout.input_places(min(layout.inputs_at_once, wanted.inputs))
     across = isinstance(layout, AcrossLayout)
     return [
-        Field(c, d, wanted.input_width, across=across)
-        for c, d in zip(columns.tolist(), domains.tolist(), strict=True)
+        Field(c, d, wanted.input_width, across=across) for c, d in zip(columns.tolist(), domains.tolist(), strict=True)
     ]
 
 

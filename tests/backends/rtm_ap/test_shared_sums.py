@@ -40,7 +40,9 @@ def dags(draw: st.DrawFn) -> AdderDag:
 
 
 @settings(max_examples=80)
-@given(dags(), st.booleans(), st.lists(st.sampled_from([0, 1, -1, 70, -70]), min_size=5, max_size=5), st.integers(0, 99))
+@given(
+    dags(), st.booleans(), st.lists(st.sampled_from([0, 1, -1, 70, -70]), min_size=5, max_size=5), st.integers(0, 99)
+)
 def test_emitted_dags_are_integer_sums(dag: AdderDag, across: bool, constants: list[int], seed: int) -> None:
     dag.verify()
     random = np.random.default_rng(seed)
@@ -61,9 +63,7 @@ def test_emitted_dags_are_integer_sums(dag: AdderDag, across: bool, constants: l
         builder.emit(Op.CONST, field_of(place), constants=(value,))
     running = start(initial)
     sweep = random.permutation(dag.outputs)
-    emission = emit_dag(
-        dag, intervals(dag), sweep, places, accumulators.copy(), running, region, builder.constant(0)
-    )
+    emission = emit_dag(dag, intervals(dag), sweep, places, accumulators.copy(), running, region, builder.constant(0))
     assert emission is not None and emission.columns <= REGION
     builder.add_group(emission)
 
@@ -93,7 +93,9 @@ def emit(nodes: list[tuple[int, ...]], terms: list[tuple[int, ...]], columns: in
     )
     if emission is None:
         return ["no room"]
-    names = {3: "x0", 4: "x1", 5: "x2", 0: ""} | {10 + t: f"t{t}" for t in range(8)} | {30 + o: f"y{o}" for o in range(8)}
+    names = (
+        {3: "x0", 4: "x1", 5: "x2", 0: ""} | {10 + t: f"t{t}" for t in range(8)} | {30 + o: f"y{o}" for o in range(8)}
+    )
     lines = []
     for r in emission.records:
         other = [names[int(r[f"{x}_column"])] for x in "ab" if r[f"{x}_width"] and r["op"] != Op.EXTEND]

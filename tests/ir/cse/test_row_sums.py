@@ -88,7 +88,7 @@ def test_widths_beat_one_serial_accumulator() -> None:
     serial = 0
     for row in matrix:
         low = high = 0
-        for weight in row[row != 0]:
+        for weight in row[row != 0].tolist():
             low, high = low + min(0, 15 * weight), high + max(0, 15 * weight)
             serial += IntType.containing(int(low), int(high)).bits
     assert narrow < 0.85 * serial
