@@ -15,7 +15,7 @@ from ir.program import Program
 from ir.rounding import Rounding
 from ir.types import IntType, QuantParams, TensorType
 
-ORIGIN = Origin("00" * 32, "O0", ("dead-code",))
+LEVELS = ("O0", "O1", "O2")
 UNIT = QuantParams(np.ones(1, np.float32), np.zeros(1, np.int64))
 NORMAL = load_target("rtm-ap-published")
 TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=26"])
@@ -51,9 +51,9 @@ def requantise(
     return Requantise(factors, tuple(offset), zero_point, lo, hi, kind, rounding, UNIT, bipolar)
 
 
-def program_of(graph: Graph, target: Target = NORMAL) -> Program:
+def program_of(graph: Graph, target: Target = NORMAL, level: str = "O0") -> Program:
     graph.verify()
-    return compile_graph(graph, target, ORIGIN)
+    return compile_graph(graph, target, Origin("00" * 32, level, ("dead-code",)))
 
 
 def random_inputs(graph: Graph, batch: int, seed: int) -> dict[str, np.ndarray]:

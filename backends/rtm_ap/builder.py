@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backends.rtm_ap.terms import PLACE, emit_terms
-from ir.adders import AdderDag
+from backends.rtm_ap.shared_sums import Emission
+from backends.rtm_ap.terms import PLACE
 from ir.isa import A_ACROSS, A_SIGNED, R_ACROSS, R_SIGNED, RECORD, Field, Op
 from ir.program import FIELD, GATHER, Tile
 from ir.types import IntType
@@ -63,7 +63,7 @@ class TileBuilder:
         if op in (Op.ADD, Op.SUB):
             self.adds += 1
             self.bit_adds += r.width
-        imm = self._constant(constants) if constants else 0
+        imm = self.constant(*constants) if constants else 0
         self._pending.append((op, flags, width, 0, r.width, domain, 0, r.domain, column, 0, r.column, imm))
 
     def extend(self, r: Field, width: int) -> None:
@@ -71,15 +71,18 @@ class TileBuilder:
         flags = R_SIGNED | (R_ACROSS if r.across else 0)
         self._pending.append((Op.EXTEND, flags, width, 0, r.width, 0, 0, r.domain, 0, 0, r.column, 0))
 
-    def gather(self, variables: np.ndarray, columns: np.ndarray, domains: np.ndarray) -> np.ndarray:
-        """Load lower.VARIABLE records into fields along the wires, each as wide as it is stored: PLACE records."""
+    def gather(
+        self, variables: np.ndarray, columns: np.ndarray, domains: np.ndarray, across: bool = False
+    ) -> np.ndarray:
+        """Load lower.VARIABLE records into fields as wide as they are stored: PLACE records."""
         places = np.zeros(len(variables), PLACE)
+        places["across"] = across
         places["column"], places["domain"] = columns, domains
         places["width"], places["signed"] = variable_types(self.sources, variables)
         index = self._gather_count + np.arange(len(variables))
         records = np.zeros(len(variables), RECORD)
         records["op"] = Op.GATHER
-        records["flags"] = places["signed"] * R_SIGNED
+        records["flags"] = places["signed"] * R_SIGNED + places["across"] * R_ACROSS
         records["r_width"], records["r_column"], records["r_domain"] = places["width"], columns, domains
         records["imm"], records["a_column"] = index & 0xFFFF, index >> 16
         entries = np.zeros(len(variables), GATHER)
@@ -91,16 +94,22 @@ class TileBuilder:
         self.append(records)
         return places
 
-    def gather_one(self, variable: np.ndarray, column: int, domain: int = 0) -> Field:
+    def gather_one(self, variable: np.ndarray, column: int, domain: int, across: bool) -> Field:
         """Load a single variable (a VARIABLE array of length 1)."""
-        return field_of(self.gather(variable, np.array([column]), np.array([domain]))[0])
+        return field_of(self.gather(variable, np.array([column]), np.array([domain]), across)[0])
 
-    def add_terms(self, running: np.ndarray, dag: AdderDag, places: np.ndarray, accumulators: np.ndarray) -> None:
-        """Sum a group into accumulators (PLACE records), whose RUNNING states advance; ``places``: of its inputs."""
-        records, bit_adds = emit_terms(running, dag.terms, dag.lo, dag.hi, places, accumulators)
-        self.append(records)
-        self.adds += len(dag.terms)
-        self.bit_adds += bit_adds
+    def add_group(self, emission: Emission) -> None:
+        """A group's sums."""
+        self.append(emission.records)
+        self.adds += emission.adds
+        self.bit_adds += emission.bit_adds
+
+    def constant(self, *values: int) -> int:
+        """Index of consecutive constants."""
+        if values not in self._constant_index:
+            self._constant_index[values] = len(self._constants)
+            self._constants.extend(values)
+        return self._constant_index[values]
 
     def append(self, records: np.ndarray) -> None:
         """RECORDs made elsewhere."""
@@ -113,12 +122,6 @@ class TileBuilder:
         instructions = np.concatenate([np.zeros(0, RECORD), *self._blocks])
         gathers = np.concatenate([np.zeros(0, GATHER), *self._gathers])
         return Tile(instructions, np.array(self._constants, np.int64), gathers, self._phases)
-
-    def _constant(self, values: tuple[int, ...]) -> int:
-        if values not in self._constant_index:
-            self._constant_index[values] = len(self._constants)
-            self._constants.extend(values)
-        return self._constant_index[values]
 
     def _flush(self) -> None:
         if self._pending:

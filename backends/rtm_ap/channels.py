@@ -49,6 +49,16 @@ def sum_intervals(layer: Layer, body: Linear) -> tuple[np.ndarray, np.ndarray]:
     return lo, hi
 
 
+def held_intervals(layer: Layer, body: Linear, plans: list[ChannelPlan]) -> list[tuple[int, int]]:
+    """The exact interval of what every finished accumulator holds: sign * sum, moved to the plan's initial value."""
+    result = []
+    for plan, lo, hi, initial in zip(plans, *sum_intervals(layer, body), body.initial, strict=True):
+        moved = plan.initial - plan.sign * int(initial)
+        ends = plan.sign * int(lo) + moved, plan.sign * int(hi) + moved
+        result.append((min(ends), max(ends)))
+    return result
+
+
 def _plan_channel(body: Linear, channel: int, sum_interval: tuple[int, int]) -> ChannelPlan:
     initial = int(body.initial[channel])
     op = body.requantise

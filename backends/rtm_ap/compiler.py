@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.rtm_ap.builder import Source
-from backends.rtm_ap.layers import compile_layer
-from backends.rtm_ap.layout import Geometry
+from backends.rtm_ap.choice import compile_best
 from backends.target import Target
 from ir.graph import Graph, GraphInput, GraphOutput
 from ir.lower import lower
@@ -34,7 +33,6 @@ Progress = Callable[[str, int, int], None]
 def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progress | None = None) -> Program:
     """Compile a verified graph. Raises UserError (CapacityError) where a layer fits no tiling of the target."""
     lowered = lower(graph)
-    geometry = Geometry(target.array.columns, target.array.domains)
     tensors: list[StoredTensor] = []
     stored: dict[str, int] = {}
     for node in graph.order():
@@ -47,7 +45,7 @@ def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progre
             progress(layer.name, index, len(lowered.layers))
         sources = [Source(stored[name], tensors[stored[name]].fields) for name in layer.sources]
         stored[layer.node] = len(tensors)
-        compiled = compile_layer(layer, geometry, sources, len(tensors))
+        compiled = compile_best(layer, target, sources, len(tensors), origin.level)
         tensors.append(StoredTensor(layer.node, layer.type.shape, index, compiled.fields))
         programs.append(compiled.program)
     stored |= {node: stored[name] for node, name in lowered.aliases.items()}

@@ -1,22 +1,28 @@
 """Where fields lie in an array, and how a layer is cut into tiles that fit one.
 
-Fields lie along nanowires. The columns of a tile, from the left: flags; two for the total of a requantisation and
-the lowest bit of its quotient; one a gathered operand; accumulators, stacked along their wires; inputs, the window
-positions of a channel side by side in columns of their own and channels stacked along the domains. When the last
-input has been used, outputs take the inputs' columns.
+Two ways to lay out a tile share the columns alike, from the left: flags, accumulators, inputs, temporaries.
+
+- ``AlongLayout``: fields lie along nanowires. Accumulators are stacked along their wires; inputs that are summed
+  together take one column each, the next such group lies further along the same wires; every temporary, total and
+  gathered operand has a column of its own.
+- ``AcrossLayout``: fields lie across columns. Temporaries, and what a requantisation needs, stay at domain 0 and never
+  shift: a register file. Accumulators lie one per domain in columns of their own, and step once an output;
+  input groups lie one per domain, and step once a group.
+
+When the last input has been used, outputs take the inputs' columns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from backends.rtm_ap.shared_sums import Region
+from backends.rtm_ap.terms import PLACE
 from ir.errors import UserError
-from ir.isa import FLAG_COLUMNS
-
-#: input columns a tile should have at least, so that a few channels are loaded together
-COMFORTABLE_INPUT_COLUMNS = 16
+from ir.isa import FLAG_COLUMNS, Field
 
 
 class CapacityError(UserError):
@@ -25,10 +31,60 @@ class CapacityError(UserError):
 
 @dataclass(frozen=True)
 class Geometry:
-    """Columns and domains a nanowire of one array."""
+    """Columns of one array, and domains of a nanowire."""
 
     columns: int
     domains: int
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What a tile needs room for.
+
+    ``accumulators``, ``outputs``: field widths of its channels (int64; 0: there is none); ``inputs``: how many there
+    are, all given ``input_width`` bits; ``together``: how many are summed together, in different columns;
+    ``operands``: widths of the gathered operands of a requantisation; ``total``: width of its total; ``temporaries``:
+    columns for temporaries.
+    """
+
+    accumulators: np.ndarray
+    outputs: np.ndarray
+    inputs: int
+    input_width: int
+    together: int
+    operands: tuple[int, ...]
+    total: int
+    temporaries: int
+
+
+class Layout(Protocol):
+    """Where the parts of one tile lie."""
+
+    @property
+    def region(self) -> Region:
+        """The columns for temporaries."""
+
+    @property
+    def inputs_at_once(self) -> int:
+        """How many inputs are loaded together."""
+
+    def accumulators(self) -> np.ndarray:
+        """PLACE records, one a channel, signed and as wide as their room."""
+
+    def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and domains of inputs that are loaded together."""
+
+    def output(self, channel: int, width: int, signed: bool) -> Field:
+        """The place of an output."""
+
+    def total(self, width: int, signed: bool) -> Field:
+        """The place of a requantisation's total. Raises CapacityError where it is too wide."""
+
+    def tie(self) -> Field:
+        """One bit beside the total."""
+
+    def operand(self, index: int) -> tuple[int, int]:
+        """Column and domain of a gathered operand."""
 
 
 def stack(widths: np.ndarray, domains: int, first_column: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -48,98 +104,104 @@ def stack(widths: np.ndarray, domains: int, first_column: int) -> tuple[np.ndarr
     return columns, offsets, column + 1 if len(widths) else first_column
 
 
-@dataclass(frozen=True, eq=False)
-class TileLayout:
-    """One tile: its output channels and where everything lies.
+class AlongLayout:
+    """Fields along nanowires."""
 
-    ``total_column``, ``tie_column``: the requantisation's; ``operand_columns``: one a gathered operand;
-    ``accumulator_column``, ``accumulator_domain``: int64 (channels,); ``input_column`` .. ``input_column +
-    input_columns`` hold the inputs; ``output_column``/``output_domain``: int64 (channels,), in the inputs' columns.
-    """
+    def __init__(self, geometry: Geometry, demand: Demand) -> None:
+        """Raises CapacityError where the demand does not fit."""
+        self._geometry, self._demand = geometry, demand
+        first = FLAG_COLUMNS + 2 + len(demand.operands)
+        *self._accumulators, self._inputs = stack(demand.accumulators, geometry.domains, first)
+        *self._outputs, outputs_end = stack(demand.outputs, geometry.domains, self._inputs)
+        self._input_columns = geometry.columns - self._inputs - demand.temporaries
+        if demand.input_width > geometry.domains:
+            raise CapacityError(f"an input of {demand.input_width} bits does not fit {geometry.domains} domains")
+        if self._input_columns < min(demand.together, demand.inputs) or outputs_end > geometry.columns:
+            raise CapacityError("too many columns are needed")
+        self._stride = self._input_columns // demand.together * demand.together
 
-    channels: np.ndarray
-    total_column: int
-    tie_column: int
-    operand_columns: tuple[int, ...]
-    accumulator_column: np.ndarray
-    accumulator_domain: np.ndarray
-    input_column: int
-    input_columns: int
-    output_column: np.ndarray
-    output_domain: np.ndarray
+    @property
+    def region(self) -> Region:
+        return Region(self._inputs + self._input_columns, self._demand.temporaries, across=False)
 
+    @property
+    def inputs_at_once(self) -> int:
+        return self._stride * (self._geometry.domains // self._demand.input_width)
 
-def _try_layout(
-    geometry: Geometry, channels: np.ndarray, accumulators: np.ndarray, outputs: np.ndarray, operands: int, inputs: int
-) -> TileLayout | None:
-    """The layout of these channels with at least ``inputs`` columns for inputs, or None where they do not fit."""
-    total_column, tie_column = FLAG_COLUMNS, FLAG_COLUMNS + 1
-    operand_columns = tuple(range(tie_column + 1, tie_column + 1 + operands))
-    first = tie_column + 1 + operands
-    column, domain, input_column = stack(accumulators, geometry.domains, first)
-    output_column, output_domain, end = stack(outputs, geometry.domains, input_column)
-    room = geometry.columns - input_column
-    if room < inputs or end > geometry.columns:
-        return None
-    return TileLayout(
-        channels=channels,
-        total_column=total_column,
-        tie_column=tie_column,
-        operand_columns=operand_columns,
-        accumulator_column=column,
-        accumulator_domain=domain,
-        input_column=input_column,
-        input_columns=room,
-        output_column=output_column,
-        output_domain=output_domain,
-    )
+    def accumulators(self) -> np.ndarray:
+        places = np.zeros(len(self._demand.accumulators), PLACE)
+        places["column"], places["domain"] = self._accumulators
+        places["width"], places["signed"] = self._demand.accumulators, True
+        return places
 
+    def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        slot, column = np.divmod(np.arange(count), self._stride)
+        return self._inputs + column, slot * self._demand.input_width
 
-def tile_layer(
-    geometry: Geometry, accumulators: np.ndarray, outputs: np.ndarray, operands: int, inputs: int
-) -> list[TileLayout]:
-    """The fewest equal ranges of output channels that each fit an array.
+    def output(self, channel: int, width: int, signed: bool) -> Field:
+        columns, domains = self._outputs
+        return Field(int(columns[channel]), int(domains[channel]), width, signed)
 
-    ``accumulators``, ``outputs``: field widths a channel (an accumulator of width 0 does not exist); ``operands``:
-    columns for gathered operands; ``inputs``: how many inputs there are. Raises CapacityError.
-    """
-    count = len(outputs)
-    tiles = 1
-    while True:
-        layouts = []
-        columns = min(inputs, COMFORTABLE_INPUT_COLUMNS if tiles < count else 1)
-        for channels in np.array_split(np.arange(count), tiles):
-            layout = _try_layout(geometry, channels, accumulators[channels], outputs[channels], operands, columns)
-            if layout is None:
-                break
-            layouts.append(layout)
-        else:
-            return layouts
-        if tiles == count:
+    def total(self, width: int, signed: bool) -> Field:
+        if width > self._geometry.domains:
             raise CapacityError(
-                f"not even one output channel fits an array of {geometry.columns} columns x {geometry.domains} "
-                "domains: use a target with larger arrays, or fewer activation bits"
+                f"a requantisation needs {width} bits, more than the {self._geometry.domains} domains of a nanowire"
             )
-        tiles = min(count, tiles + max(1, tiles // 8))
+        return Field(FLAG_COLUMNS, 0, width, signed)
+
+    def tie(self) -> Field:
+        return Field(FLAG_COLUMNS + 1, 0, 1)
+
+    def operand(self, index: int) -> tuple[int, int]:
+        return FLAG_COLUMNS + 2 + index, 0
 
 
-def _input_stride(layout: TileLayout, taps: int) -> int:
-    """Columns used by inputs: whole channels side by side where one fits."""
-    return layout.input_columns // taps * taps if taps <= layout.input_columns else layout.input_columns
+class AcrossLayout:
+    """Fields across columns."""
 
+    def __init__(self, geometry: Geometry, demand: Demand) -> None:
+        """Raises CapacityError where the demand does not fit."""
+        self._geometry, self._demand = geometry, demand
+        layers = -(-len(demand.outputs) // geometry.domains)
+        self._width = int(demand.accumulators.max(initial=0))
+        self._output_width = int(demand.outputs.max(initial=0))
+        self._inputs = FLAG_COLUMNS + layers * self._width
+        together = min(demand.together, max(1, demand.inputs))
+        self._together = together
+        end = self._inputs + max(together * demand.input_width, layers * self._output_width)
+        scratch = demand.total + 1 + sum(demand.operands)
+        self._region = Region(end, geometry.columns - end, across=True)
+        if self._region.columns < max(demand.temporaries, scratch):
+            raise CapacityError("too many columns are needed")
 
-def inputs_at_once(layout: TileLayout, domains: int, taps: int, width: int) -> int:
-    """How many inputs of ``width`` bits are loaded together: whole channels where one fits.
+    @property
+    def region(self) -> Region:
+        return self._region
 
-    Raises CapacityError where an input is wider than a wire is long.
-    """
-    if width > domains:
-        raise CapacityError(f"a value of {width} bits does not fit a nanowire of {domains} domains")
-    capacity = _input_stride(layout, taps) * (domains // width)
-    return capacity // taps * taps if capacity >= taps else capacity
+    @property
+    def inputs_at_once(self) -> int:
+        return self._together * self._geometry.domains
 
+    def accumulators(self) -> np.ndarray:
+        places = np.zeros(len(self._demand.accumulators), PLACE)
+        layer, domain = np.divmod(np.arange(len(places)), self._geometry.domains)
+        places["column"], places["domain"] = FLAG_COLUMNS + layer * self._width, domain
+        places["width"], places["signed"], places["across"] = self._demand.accumulators, True, True
+        return places
 
-def place_inputs(layout: TileLayout, taps: int, width: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and domains of ``count`` inputs that are loaded together, each given ``width`` domains."""
-    slot, column = np.divmod(np.arange(count), _input_stride(layout, taps))
-    return layout.input_column + column, slot * width
+    def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        group, position = np.divmod(np.arange(count), self._together)
+        return self._inputs + position * self._demand.input_width, group
+
+    def output(self, channel: int, width: int, signed: bool) -> Field:
+        layer, domain = divmod(channel, self._geometry.domains)
+        return Field(self._inputs + layer * self._output_width, domain, width, signed, across=True)
+
+    def total(self, width: int, signed: bool) -> Field:
+        return Field(self._region.column, 0, width, signed, across=True)
+
+    def tie(self) -> Field:
+        return Field(self._region.column + self._demand.total, 0, 1, across=True)
+
+    def operand(self, index: int) -> tuple[int, int]:
+        return self._region.column + self._demand.total + 1 + sum(self._demand.operands[:index]), 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backends.rtm_ap.builder import TileBuilder
 from backends.rtm_ap.channels import ascending
-from backends.rtm_ap.layout import CapacityError
+from backends.rtm_ap.layout import Layout
 from ir.adders import signed_digits
 from ir.isa import Field, Op
 from ir.requantise import Interval, ScalePlan, StepPlan
@@ -46,19 +46,10 @@ def scaled_sum(plan: ScalePlan, intervals: list[Interval], accumulator: bool) ->
     return ScaledSum(factors, bias, width, lo < 0, accumulator and factors[0] == 1 and bias == 0)
 
 
-@dataclass(frozen=True)
-class Room:
-    """The columns kept for totals and for the lowest bit of a quotient, and how many domains they have."""
-
-    total_column: int
-    tie_column: int
-    domains: int
-
-
 def emit_scale(
-    builder: TileBuilder, plan: ScalePlan, operands: list[Operand], accumulator: bool, room: Room, out: Field
+    builder: TileBuilder, plan: ScalePlan, operands: list[Operand], accumulator: bool, layout: Layout, out: Field
 ) -> None:
-    """out <- clamp(total >> shift). The total is summed in ``room``, or in the accumulator itself."""
+    """out <- clamp(total >> shift). The total is summed in its own place, or in the accumulator itself."""
     total = scaled_sum(plan, [operand.interval for operand in operands], accumulator)
     digits = [(i, *digit) for i, factor in enumerate(total.factors) for digit in signed_digits(factor)]
     main = operands[0].field
@@ -68,11 +59,7 @@ def emit_scale(
             builder.extend(place, main.width)
         digits = digits[1:]
     else:
-        if total.width > room.domains:
-            raise CapacityError(
-                f"a requantisation needs {total.width} bits, more than the {room.domains} domains of a nanowire"
-            )
-        place = Field(room.total_column, 0, total.width, total.signed)
+        place = layout.total(total.width, total.signed)
         copied = next((d for d in digits if d[0] == 0 and d[2] > 0 and d[1] < total.width), None)
         if accumulator and total.bias == 0 and copied is not None:
             digits.remove(copied)
@@ -85,7 +72,7 @@ def emit_scale(
         if shift < place.width:
             builder.emit(Op.ADD if sign > 0 else Op.SUB, place.bits(shift), operands[i].field)
     if plan.tie is not None:
-        odd = Field(room.tie_column, 0, 1)
+        odd = layout.tie()
         builder.emit(Op.COPY, odd, place.bits(plan.shift, plan.shift + 1, signed=False))
         builder.emit(Op.ADDC, place, constants=(plan.tie.constant,))
         builder.emit(Op.ADD if plan.tie.sign > 0 else Op.SUB, place.bits(plan.tie.shift), odd)

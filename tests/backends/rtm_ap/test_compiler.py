@@ -25,7 +25,17 @@ from ir.types import IntType
 from ir.verify_program import verify_program
 from simulator.rtm import machine
 from simulator.rtm.run import SimulationResult, run_program
-from tests.graphs import NORMAL, TINY, add_input, add_output, program_of, random_graph, random_inputs, requantise
+from tests.graphs import (
+    LEVELS,
+    NORMAL,
+    TINY,
+    add_input,
+    add_output,
+    program_of,
+    random_graph,
+    random_inputs,
+    requantise,
+)
 
 
 def compare(
@@ -46,7 +56,8 @@ def compare(
 @given(st.randoms(use_true_random=False), st.integers(1, 3))
 def test_random_graphs_on_arrays_of_the_usual_size(random: Random, batch: int) -> None:
     graph = random_graph(random)
-    compare(graph, program_of(graph), random_inputs(graph, batch, random.randrange(1 << 30)))
+    program = program_of(graph, level=random.choice(LEVELS))
+    compare(graph, program, random_inputs(graph, batch, random.randrange(1 << 30)))
 
 
 @settings(max_examples=250)
@@ -55,7 +66,7 @@ def test_random_graphs_on_tiny_arrays(random: Random, batch: int) -> None:
     """What does not fit is refused; what is compiled is right."""
     graph = random_graph(random, operations=5)
     try:
-        program = program_of(graph, TINY)
+        program = program_of(graph, TINY, random.choice(LEVELS))
     except CapacityError:
         return
     compare(graph, program, random_inputs(graph, batch, random.randrange(1 << 30)))
@@ -65,7 +76,7 @@ def test_random_graphs_on_tiny_arrays(random: Random, batch: int) -> None:
 @given(st.randoms(use_true_random=False), st.integers(1, 2))
 def test_both_engines_count_alike_and_static_counts_are_theirs(random: Random, batch: int) -> None:
     graph = random_graph(random, operations=3)
-    program = program_of(graph)
+    program = program_of(graph, level=random.choice(LEVELS))
     inputs = random_inputs(graph, batch, random.randrange(1 << 30))
     fast, reference = compare(graph, program, inputs), compare(graph, program, inputs, engine="reference")
     assert fast.layers == reference.layers
@@ -81,7 +92,7 @@ def test_both_engines_count_alike_and_static_counts_are_theirs(random: Random, b
 @given(st.randoms(use_true_random=False))
 def test_what_arrays_hold_before_makes_no_difference(random: Random) -> None:
     graph = random_graph(random, operations=3)
-    program = program_of(graph)
+    program = program_of(graph, level=random.choice(LEVELS))
     inputs = random_inputs(graph, 1, random.randrange(1 << 30))
 
     class Used(machine.Machine):
@@ -128,20 +139,23 @@ def residual_network(channels: int) -> Graph:
     return graph
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("channels", [6, 24])
-def test_a_residual_network_in_many_tiles_and_load_groups(channels: int) -> None:
+def test_a_residual_network_in_many_tiles_and_load_groups(channels: int, level: str) -> None:
     graph = residual_network(channels)
     inputs = random_inputs(graph, 2, 0)
-    whole = program_of(graph)
-    assert all(len(layer.tiles) == 1 for layer in whole.layers)
+    whole = program_of(graph, level=level)
+    if level == "O0":
+        assert all(len(layer.tiles) == 1 for layer in whole.layers)
     target = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=40"])
-    cut = program_of(graph, target)
-    assert max(len(layer.tiles) for layer in cut.layers) >= channels // 6
+    cut = program_of(graph, target, level)
+    assert channels < 24 or max(len(layer.tiles) for layer in cut.layers) > 1
     assert channels < 24 or max(layer.statistics["groups"] / len(layer.tiles) for layer in cut.layers) >= 2
     one, many = compare(graph, whole, inputs), compare(graph, cut, inputs)
     for index, values in one.tensors.items():
         np.testing.assert_array_equal(values, many.tensors[index])
-    assert [layer.statistics["adds"] for layer in whole.layers] == [layer.statistics["adds"] for layer in cut.layers]
+    if level == "O0":
+        assert [sums.statistics["adds"] for sums in whole.layers] == [sums.statistics["adds"] for sums in cut.layers]
 
 
 def test_statistics_of_a_convolution() -> None:
@@ -252,7 +266,7 @@ def test_every_rounding_on_the_machine(rounding: Rounding) -> None:
 def test_a_layer_that_fits_no_array_is_named() -> None:
     graph = residual_network(6)
     short = load_target("rtm-ap-published", ["array.domains=10"])
-    with pytest.raises(CapacityError, match="^layer stem: a value of 20 bits does not fit a nanowire of 10 domains"):
+    with pytest.raises(CapacityError, match="^layer stem: .*a value of 20 bits does not fit a nanowire of 10 domains"):
         program_of(graph, short)
 
 

@@ -1,110 +1,140 @@
-"""Layouts: nothing overlaps, nothing leaves the array, what cannot fit is refused."""
+"""Layouts: nothing that lives at one time overlaps, nothing leaves the array, what cannot fit is refused."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.rtm_ap.layout import CapacityError, Geometry, inputs_at_once, place_inputs, stack, tile_layer
-from ir.isa import FLAG_COLUMNS
+from backends.rtm_ap.builder import field_of
+from backends.rtm_ap.layout import AcrossLayout, AlongLayout, CapacityError, Demand, Geometry, Layout, stack
+from ir.isa import FLAG_COLUMNS, Field
 
-Cells = set[tuple[int, int]]
+LAYOUTS = (AlongLayout, AcrossLayout)
 
 
-def cells(columns: np.ndarray, domains: np.ndarray, widths: np.ndarray) -> Cells:
-    """All cells of fields along wires, none of them twice."""
-    places = [(c, d + bit) for c, d, w in zip(columns, domains, widths, strict=True) for bit in range(w)]
+def demand(**changes: Any) -> Demand:
+    """A small tile: four outputs of 4 bits, accumulators of 8, nine inputs a window of 4 bits."""
+    plain: dict[str, Any] = {
+        "accumulators": np.full(4, 8),
+        "outputs": np.full(4, 4),
+        "inputs": 36,
+        "input_width": 4,
+        "together": 9,
+        "operands": (),
+        "total": 12,
+        "temporaries": 0,
+    }
+    return Demand(**{**plain, **changes})
+
+
+def cells(fields: list[Field]) -> set[tuple[int, int]]:
+    """All cells of fields, none of them twice."""
+    places = [field.cell(bit) for field in fields for bit in range(field.width)]
     assert len(places) == len(set(places)), "fields overlap"
-    return {(int(c), int(d)) for c, d in places}
+    return set(places)
+
+
+def input_fields(layout: Layout, wanted: Demand) -> list[Field]:
+    columns, domains = layout.input_places(min(layout.inputs_at_once, wanted.inputs))
+    across = isinstance(layout, AcrossLayout)
+    return [
+        Field(c, d, wanted.input_width, across=across) for c, d in zip(columns.tolist(), domains.tolist(), strict=True)
+    ]
 
 
 @given(
-    columns=st.integers(8, 40),
-    domains=st.integers(4, 24),
-    channels=st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24)), min_size=1, max_size=40),
-    operands=st.integers(0, 2),
-    taps=st.integers(1, 9),
-    depth=st.integers(0, 6),
-    width=st.integers(1, 8),
+    kind=st.sampled_from(LAYOUTS),
+    columns=st.integers(16, 120),
+    domains=st.integers(4, 40),
+    channels=st.lists(st.tuples(st.integers(1, 24), st.integers(1, 12)), min_size=1, max_size=40),
+    operands=st.lists(st.integers(1, 12), max_size=2),
+    together=st.integers(1, 20),
+    groups=st.integers(0, 6),
+    width=st.integers(1, 12),
+    temporaries=st.integers(0, 16),
 )
-def test_fields_that_live_together_are_disjoint_and_inside(
-    columns: int, domains: int, channels: list[tuple[int, int]], operands: int, taps: int, depth: int, width: int
+def test_what_lives_together_is_disjoint_and_inside(
+    kind: type[AlongLayout] | type[AcrossLayout],
+    columns: int,
+    domains: int,
+    channels: list[tuple[int, int]],
+    operands: list[int],
+    together: int,
+    groups: int,
+    width: int,
+    temporaries: int,
 ) -> None:
-    geometry = Geometry(columns, domains)
     accumulators, outputs = (np.array(widths) for widths in zip(*channels, strict=True))
-    inputs = taps * depth
+    wanted = Demand(accumulators, outputs, together * groups, width, together, tuple(operands), 20, temporaries)
     try:
-        layouts = tile_layer(geometry, accumulators, outputs, operands, inputs)
-        at_once = [inputs_at_once(layout, domains, taps, width) for layout in layouts] if inputs else []
+        layout = kind(Geometry(columns, domains), wanted)
+        total = layout.total(20, signed=True)
     except CapacityError:
         return
-    assert np.concatenate([layout.channels for layout in layouts]).tolist() == list(range(len(channels)))
-    for number, layout in enumerate(layouts):
-        scratch = {layout.total_column, layout.tie_column, *layout.operand_columns}
-        assert len(scratch) == 2 + operands
-        mine = layout.channels
-        sums = cells(layout.accumulator_column, layout.accumulator_domain, accumulators[mine])
-        kept = cells(layout.output_column, layout.output_domain, outputs[mine])
-        loaded: Cells = set()
-        if inputs:
-            assert at_once[number] >= 1
-            count = min(at_once[number], inputs)
-            loaded = cells(*place_inputs(layout, taps, width, count), np.full(count, width))
-        assert not sums & kept and not {c for c, _ in sums} & {c for c, _ in loaded | kept}
-        for column, domain in sums | kept | loaded:
-            assert FLAG_COLUMNS <= column < columns and 0 <= domain < domains
-            assert column not in scratch
+    across = kind is AcrossLayout
+    sums = cells([field_of(place) for place in layout.accumulators()])
+    kept = cells([layout.output(i, int(w), signed=False) for i, w in enumerate(outputs)])
+    loaded = cells(input_fields(layout, wanted))
+    places = [layout.operand(i) for i in range(len(operands))]
+    scratch = [total, layout.tie()]
+    scratch += [Field(c, d, w, across=across) for (c, d), w in zip(places, operands, strict=True)]
+    region = layout.region
+    temporary = {(c, 0) for c in range(region.column, region.column + region.columns)}
+    if wanted.inputs:
+        assert layout.inputs_at_once >= together or wanted.inputs < together
+    assert not {c for c, _ in sums} & {c for c, _ in loaded | kept | cells(scratch) | temporary}
+    assert not {c for c, _ in loaded} & {c for c, _ in temporary}
+    assert not {c for c, _ in kept} & {c for c, _ in cells(scratch)}
+    for column, domain in sums | kept | loaded | cells(scratch) | temporary:
+        assert FLAG_COLUMNS <= column < columns and 0 <= domain < domains
 
 
-def test_tiles_are_as_few_as_fit() -> None:
-    """24 columns: 5 of them taken, 16 kept for inputs, so that 3 columns of 32 domains hold 4 accumulators each."""
-    layouts = tile_layer(Geometry(24, 32), np.full(24, 8), np.full(24, 4), 0, 100)
-    assert [len(layout.channels) for layout in layouts] == [12, 12]
-    assert {layout.input_columns for layout in layouts} == {16}
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_inputs_that_are_summed_together_lie_in_different_columns(kind: type[AlongLayout]) -> None:
+    wanted = demand()
+    fields = input_fields(kind(Geometry(80, 16), wanted), wanted)
+    assert len(fields) == 36
+    for first in range(0, 36, 9):
+        touched = [field.cell(bit)[0] for field in fields[first : first + 9] for bit in range(field.width)]
+        across = kind is AcrossLayout
+        assert len(set(touched)) == (36 if across else 9)
 
 
-def test_every_number_of_tiles_is_tried_up_to_one_channel_each() -> None:
-    """One accumulator a column, one column to spare: 17 channels take 17 tiles."""
-    layouts = tile_layer(Geometry(22, 8), np.full(17, 8), np.full(17, 1), 0, 100)
-    assert [len(layout.channels) for layout in layouts] == [1] * 17
-
-
-def test_a_small_array_holds_fewer_inputs_than_is_comfortable() -> None:
-    (layout,) = tile_layer(Geometry(10, 8), np.array([8]), np.array([4]), 0, 100)
-    assert layout.input_columns == 4
-    assert inputs_at_once(layout, 8, taps=9, width=4) == 8
-
-
-def test_channels_are_loaded_whole_where_one_fits() -> None:
-    (layout,) = tile_layer(Geometry(27, 16), np.array([8]), np.array([4]), 0, 100)
-    assert layout.input_columns == 21
-    assert inputs_at_once(layout, 16, taps=9, width=4) == 72
-    columns, domains = place_inputs(layout, 9, 4, 27)
-    assert (columns - layout.input_column).tolist() == [*range(18), *range(9)]
-    assert domains.tolist() == [0] * 18 + [4] * 9
+def test_accumulators_across_lie_one_a_domain_in_the_same_columns() -> None:
+    layout = AcrossLayout(Geometry(100, 3), demand())
+    assert [(place["column"], place["domain"]) for place in layout.accumulators()] == [
+        (FLAG_COLUMNS, 0),
+        (FLAG_COLUMNS, 1),
+        (FLAG_COLUMNS, 2),
+        (FLAG_COLUMNS + 8, 0),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("geometry", "accumulators", "outputs", "message"),
+    ("kind", "geometry", "changes", "message"),
     [
-        (Geometry(256, 16), [8, 17], [4, 4], "a value of 17 bits does not fit a nanowire of 16 domains"),
-        (Geometry(256, 16), [8, 8], [4, 20], "a value of 20 bits does not fit a nanowire of 16 domains"),
-        (Geometry(6, 16), [8, 8], [4, 4], "not even one output channel fits an array of 6 columns x 16 domains"),
+        (AlongLayout, Geometry(256, 16), {"accumulators": np.full(4, 17)}, "17 bits does not fit a nanowire of 16"),
+        (AlongLayout, Geometry(256, 16), {"outputs": np.full(4, 20)}, "20 bits does not fit a nanowire of 16"),
+        (AlongLayout, Geometry(256, 4), {"accumulators": np.full(4, 4), "input_width": 5}, "input of 5 bits"),
+        (AlongLayout, Geometry(14, 16), {}, "too many columns are needed"),
+        (AcrossLayout, Geometry(59, 16), {}, "too many columns are needed"),
     ],
 )
-def test_what_fits_no_tiling_is_refused(
-    geometry: Geometry, accumulators: list[int], outputs: list[int], message: str
+def test_what_does_not_fit_is_refused(
+    kind: type[AlongLayout], geometry: Geometry, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(CapacityError, match=message):
-        tile_layer(geometry, np.array(accumulators), np.array(outputs), 0, 10)
+        kind(geometry, demand(**changes))
 
 
-def test_inputs_wider_than_a_wire_are_refused() -> None:
-    (layout,) = tile_layer(Geometry(32, 4), np.array([4]), np.array([4]), 0, 10)
-    with pytest.raises(CapacityError, match="a value of 5 bits does not fit a nanowire of 4 domains"):
-        inputs_at_once(layout, 4, taps=1, width=5)
+def test_totals_wider_than_a_wire_are_refused_along_and_lie_across_otherwise() -> None:
+    with pytest.raises(CapacityError, match="a requantisation needs 12 bits, more than the 8 domains"):
+        AlongLayout(Geometry(256, 8), demand()).total(12, signed=True)
+    assert AcrossLayout(Geometry(256, 8), demand()).total(12, signed=True).across
 
 
 def test_stacking_starts_a_new_column_when_a_wire_is_full() -> None:

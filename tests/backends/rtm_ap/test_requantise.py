@@ -11,15 +11,21 @@ from hypothesis import strategies as st
 
 from backends.rtm_ap.builder import TileBuilder
 from backends.rtm_ap.channels import ascending
-from backends.rtm_ap.layout import CapacityError
-from backends.rtm_ap.requantise import Operand, Room, emit_scale, emit_steps, scaled_sum
+from backends.rtm_ap.layout import AlongLayout, CapacityError, Demand, Geometry
+from backends.rtm_ap.requantise import Operand, emit_scale, emit_steps, scaled_sum
 from ir.isa import Field
 from ir.requantise import ConstantPlan, Interval, ScalePlan, Staircase, StepPlan, plan_requantise
 from ir.rounding import Rounding
 from ir.types import IntType
 from tests.backends.rtm_ap.execute import execute, machine_of
 
-ROWS, ROOM = 64, Room(3, 4, 60)
+ROWS = 64
+
+
+def room(domains: int) -> AlongLayout:
+    """Totals in column 3, the lowest bit of a quotient in column 4."""
+    nothing = np.zeros(0, np.int64)
+    return AlongLayout(Geometry(12, domains), Demand(nothing, nothing, 0, 1, 1, (), 0, 0))
 
 
 def field(column: int, interval: Interval, spare: int = 0) -> Field:
@@ -61,7 +67,7 @@ def test_a_plan_on_the_machine_is_the_plan(data: st.DataObject, seed: int) -> No
         total = scaled_sum(plan, within, accumulator)
         if total.in_place:  # the accumulator's wire has room for the total
             assert operands[0].field.domain + max(total.width, operands[0].field.width) <= 60
-        emit_scale(builder, plan, operands, accumulator, ROOM, out)
+        emit_scale(builder, plan, operands, accumulator, room(60), out)
     else:
         emit_steps(builder, plan, operands[0].field, accumulator, out)
     machine = machine_of(ROWS, 12, 64, seed)
@@ -83,4 +89,4 @@ def test_a_descending_staircase_becomes_an_ascending_one() -> None:
 def test_a_total_longer_than_a_wire_is_refused() -> None:
     plan = ScalePlan(1, (5,), 0, 3, 9, 0, 15)
     with pytest.raises(CapacityError, match="needs 12 bits, more than the 8 domains of a nanowire"):
-        emit_scale(TileBuilder([]), plan, [Operand(Field(6, 0, 8), (0, 500))], False, Room(3, 4, 8), Field(9, 0, 4))
+        emit_scale(TileBuilder([]), plan, [Operand(Field(6, 0, 8), (0, 500))], False, room(8), Field(9, 0, 4))
