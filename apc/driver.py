@@ -34,7 +34,7 @@ class CompileOptions:
 
     target: str | Path = "rtm-ap-published"
     overrides: Sequence[str] = ()
-    level: str = "O0"
+    level: str = "O2"
     passes: str | None = None
     calibration: Mapping[str, np.ndarray] | None = None
     activations: int = 4

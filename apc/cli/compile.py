@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from ir.graph import Graph
 
 NAME = "compile"
+LEVELS = {
+    "O0": "no sharing, fields along nanowires",
+    "O1": "the published recipe: subexpressions shared within an input channel",
+    "O2": "sharing and layout chosen by the target's energies (default)",
+    "O3": "search for longer (not in this version)",
+}
 HELP = "compile an ONNX file or a PyTorch module to an .apc program"
 
 
@@ -26,11 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a figure of the target"
     )
-    for level in range(4):
-        parser.add_argument(
-            f"-O{level}", dest="level", action="store_const", const=f"O{level}", help=f"optimisation level {level}"
-        )
-    parser.set_defaults(level="O0")
+    for level, meaning in LEVELS.items():
+        parser.add_argument(f"-{level}", dest="level", action="store_const", const=level, help=meaning)
+    parser.set_defaults(level="O2")
     parser.add_argument("--passes", metavar="a,b", help="run these graph passes instead of the level's")
     parser.add_argument("--print-after", metavar="PASS", help="print the graph after a pass, to stderr (or `all`)")
     parser.add_argument("--calibration", type=Path, metavar="X.npz", help="inputs for activations that are float")

@@ -25,9 +25,12 @@ SHARED_OUTPUTS = 64
 """Outputs of a tile whose sums are shared: more share more, and keep more temporaries alive."""
 
 
-def fallbacks(level: str) -> list[Strategy]:
-    """The strategies of -O0 and -O1, and what any level falls back on: the first that fits."""
-    return [PLAIN, NARROW] if level == "O0" else [PUBLISHED, PLAIN, NARROW]
+FALLBACKS: dict[str, tuple[Strategy, ...]] = {
+    "O0": (PLAIN, NARROW),
+    "O1": (PUBLISHED, PLAIN, NARROW),
+    "O2": (PUBLISHED, PLAIN, NARROW),
+}
+"""What each level tries, the first that fits: all there is to -O0 and -O1; -O2 prices ``candidates`` first."""
 
 
 def candidates(layer: Layer) -> list[Strategy]:
@@ -56,7 +59,7 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
             prices.append((expected_energy_J(sample, layer, target), index))
         except CapacityError:
             continue
-    for strategy in [tried[index] for _, index in sorted(prices)] + fallbacks(level):
+    for strategy in [tried[index] for _, index in sorted(prices)] + list(FALLBACKS[level]):
         try:
             return compile_layer(layer, geometry, sources, output, strategy)
         except CapacityError as error:

@@ -159,7 +159,7 @@ class LinearCompiler:
         self.strategy = strategy
         self.plans = plan_channels(layer, body)
         self.lo, self.hi = layer.variables["lo"], layer.variables["hi"]
-        self.together = strategy.together or body.taps
+        self.together = max(1, min(strategy.together or body.taps, len(layer.variables)))
         self.terms = self._signed_terms()
         self.initial = np.array([plan.initial for plan in self.plans], np.int64)
         self.held = held_intervals(layer, body, self.plans)

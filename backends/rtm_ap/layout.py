@@ -42,7 +42,7 @@ class Demand:
     """What a tile needs room for.
 
     ``accumulators``, ``outputs``: field widths of its channels (int64; 0: there is none); ``inputs``: how many there
-    are, all given ``input_width`` bits; ``together``: how many are summed together, in different columns;
+    are, all given ``input_width`` bits; ``together``: how many are summed together, in different columns (at most all);
     ``operands``: widths of the gathered operands of a requantisation; ``total``: width of its total; ``temporaries``:
     columns for temporaries.
     """
@@ -116,7 +116,7 @@ class AlongLayout:
         self._input_columns = geometry.columns - self._inputs - demand.temporaries
         if demand.input_width > geometry.domains:
             raise CapacityError(f"an input of {demand.input_width} bits does not fit {geometry.domains} domains")
-        if self._input_columns < min(demand.together, demand.inputs) or outputs_end > geometry.columns:
+        if self._input_columns < (demand.together if demand.inputs else 0) or outputs_end > geometry.columns:
             raise CapacityError("too many columns are needed")
         self._stride = self._input_columns // demand.together * demand.together
 
@@ -166,9 +166,7 @@ class AcrossLayout:
         self._width = int(demand.accumulators.max(initial=0))
         self._output_width = int(demand.outputs.max(initial=0))
         self._inputs = FLAG_COLUMNS + layers * self._width
-        together = min(demand.together, max(1, demand.inputs))
-        self._together = together
-        end = self._inputs + max(together * demand.input_width, layers * self._output_width)
+        end = self._inputs + max(demand.together * demand.input_width, layers * self._output_width)
         scratch = demand.total + 1 + sum(demand.operands)
         self._region = Region(end, geometry.columns - end, across=True)
         if self._region.columns < max(demand.temporaries, scratch):
@@ -180,7 +178,7 @@ class AcrossLayout:
 
     @property
     def inputs_at_once(self) -> int:
-        return self._together * self._geometry.domains
+        return self._demand.together * self._geometry.domains
 
     def accumulators(self) -> np.ndarray:
         places = np.zeros(len(self._demand.accumulators), PLACE)
@@ -190,7 +188,7 @@ class AcrossLayout:
         return places
 
     def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        group, position = np.divmod(np.arange(count), self._together)
+        group, position = np.divmod(np.arange(count), self._demand.together)
         return self._inputs + position * self._demand.input_width, group
 
     def output(self, channel: int, width: int, signed: bool) -> Field:

@@ -53,17 +53,18 @@ def _choose(
     """Which temporaries go: some at random, those of some rows, or those above some inputs; bool (inputs + count,)."""
     gone = np.zeros(inputs + count, np.bool_)
     kind = draw(random, 3)
-    share = 1 + draw(random, 25)
+    # In thousandths. Small shares are frequent: a step costs less, and more of them are kept.
+    share = 5 + draw(random, 1 + draw(random, 1 + draw(random, 200)))
     if kind == 0:
         for k in range(count):
-            gone[inputs + k] = draw(random, 100) < share
+            gone[inputs + k] = draw(random, 1000) < share
     elif kind == 1:
         for row in range(len(starts)):
-            if draw(random, 100) < share:
+            if draw(random, 1000) < share:
                 for at in range(starts[row], starts[row] + lengths[row]):
                     gone[codes[at] // width] = True
     else:
-        for _ in range(1 + inputs * share // 200):
+        for _ in range(1 + inputs * share // 2000):
             gone[draw(random, inputs)] = True
         for k in range(count):
             gone[inputs + k] = gone[nodes[k, 0]] or gone[nodes[k, 2]]

@@ -81,11 +81,11 @@ def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"level": "O2"}, "level -O2 does not exist in this version: choose from -O0"),
+        ({"level": "O3"}, "level -O3 does not exist in this version: choose from -O0, -O1, -O2"),
         ({"passes": "dead-code,nothing"}, "there is no pass 'nothing'"),
         ({"target": "no-such-target"}, "no-such-target"),
         ({"overrides": ["columns=-4"]}, "columns"),
-        ({"overrides": ["array.domains=4"]}, "does not fit a nanowire of 4 domains"),
+        ({"level": "O0", "overrides": ["array.domains=4"]}, "does not fit a nanowire of 4 domains"),
     ],
 )
 def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
