@@ -12,12 +12,9 @@ from backends.cost import CostReport
 from backends.rtm_ap.chip import LayerPlan, plan_chip
 from backends.rtm_ap.cost import LayerEvents, cycles_of, report
 from backends.target import Target
-from ir.counts import StaticCounts, expected_written_bits, gather_fields, search_key_columns, static_counts
-from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD, Op
+from ir.counts import StaticCounts, expected_written_bits, searched_fields, search_key_columns, static_counts
+from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD_BITS, Op
 from ir.program import Program, Tile
-
-RECORD_BITS = 8 * RECORD.itemsize
-"""Encoded bits of one instruction: a plain record."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Accounts:
         self._tiles: list[list[StaticCounts]] = [
             [
                 static_counts(
-                    tile, source_fields=gather_fields(tile, program.tensors), search_or=search_or, columns=columns
+                    tile, source_fields=searched_fields(tile, program.tensors), search_or=search_or, columns=columns
                 )
                 for tile in layer.tiles
             ]

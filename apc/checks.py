@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from apc.driver import CheckResult
+from apc.onnxruntime_session import open_session
 from ir.errors import UserError
 from ir.program import Boundary, Program
 
@@ -21,8 +22,8 @@ def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulati
     """Every stored tensor against the integer reference interpreter on the model that the program was made from.
 
     The graph is imported again from the model in the program and is not transformed, so that passes, lowering, code
-    generation and simulation all stand on trial. Passes may rename or merge nodes: tensors are matched by name, and
-    those that exist in the imported graph are compared.
+    generation and simulation all stand on trial. Tensors are matched by name, which no pass may invent.
+    Raises UserError for a tensor that the imported graph does not have: the check would pass over it in silence.
     """
     from apc.frontend import load_graph
     from ir.interpreter import run_graph
@@ -31,8 +32,8 @@ def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulati
     values = run_graph(loaded.graph, dict(inputs), keep="all")
     layers = []
     for index, tensor in enumerate(program.tensors):
-        if tensor.producer >= 0 and tensor.name in values and index in simulation.tensors:
-            layers.append(_compare(tensor.name, simulation.tensors[index], values[tensor.name]))
+        if tensor.producer >= 0:
+            layers.append(_compare(tensor.name, simulation.tensors[index], values.get(tensor.name)))
     return CheckResult(
         "reference",
         sum(layer["elements"] for layer in layers),
@@ -42,7 +43,12 @@ def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulati
     )
 
 
-def _compare(name: str, got: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
+def _compare(name: str, got: np.ndarray, wanted: np.ndarray | None) -> dict[str, Any]:
+    if wanted is None or got.shape != wanted.shape:
+        raise UserError(
+            f"--check reference: the model in this program has no tensor {name} of shape {got.shape} to compare with: "
+            "compile it again"
+        )
     difference = np.abs(got - wanted)
     return {
         "name": name,
@@ -80,22 +86,23 @@ def _in_steps(boundary: Boundary, values: np.ndarray) -> np.ndarray:
 def run_onnxruntime(
     model: onnx.ModelProto, inputs: Mapping[str, np.ndarray], names: list[str], threads: int = 2
 ) -> dict[str, np.ndarray]:
-    """Outputs of a model by onnxruntime, graph optimisations off, image by image where its batch is fixed to 1."""
-    import onnxruntime
+    """Outputs of a model by onnxruntime, graph optimisations off, batch by batch where its batch is fixed.
 
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    Raises UserError where onnxruntime cannot run the model (operators of QONNX), or the images fill no fixed batch.
+    """
     batch = next(iter(inputs.values())).shape[0]
-    fixed = next((i.shape[0] for i in session.get_inputs() if i.shape and isinstance(i.shape[0], int)), None)
-    size = batch if fixed is None else fixed
-    if batch % size:
-        raise UserError(f"--check onnxruntime: the model takes batches of {size}, and {batch} images are no multiple")
-    parts = [
-        session.run(names, {name: array[start : start + size] for name, array in inputs.items()})
-        for start in range(0, batch, size)
-    ]
+    complaint = "--check onnxruntime: it cannot run this model, use --check reference"
+    with open_session(model, complaint, threads) as session:
+        fixed = next((i.shape[0] for i in session.get_inputs() if i.shape and isinstance(i.shape[0], int)), None)
+        size = batch if fixed is None else fixed
+        if batch % size:
+            raise UserError(
+                f"--check onnxruntime: the model takes batches of {size}, and {batch} images are no multiple"
+            )
+        parts = [
+            session.run(names, {name: array[start : start + size] for name, array in inputs.items()})
+            for start in range(0, batch, size)
+        ]
     return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
 
 

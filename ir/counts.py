@@ -14,8 +14,8 @@ import numba
 import numpy as np
 
 from ir.expand import Signature, signature, steps
-from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, R_ACROSS, R_CLEARED, Op
-from ir.program import FIELD, StoredTensor, Tile
+from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_CLEARED, Op, gather_index
+from ir.program import FIELD, StoredTensor, Tile, gathered_fields
 from ir.switching import expected_flips
 
 
@@ -37,22 +37,19 @@ class StaticCounts:
     sources: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
 
-def gather_fields(tile: Tile, tensors: list[StoredTensor]) -> np.ndarray:
+def searched_fields(tile: Tile, tensors: list[StoredTensor]) -> np.ndarray:
     """The source field of each gather of ``tile`` (program.FIELD array); width 0 where the tensor is a network input,
     which waits in the global buffer and is neither searched nor shifted."""
-    fields = np.zeros(len(tile.gathers), FIELD)
-    for number in np.unique(tile.gathers["tensor"]).tolist():
-        tensor = tensors[number]
-        if tensor.producer >= 0:
-            mine = tile.gathers["tensor"] == number
-            fields[mine] = tensor.fields[tile.gathers["channel"][mine]]
+    fields = gathered_fields(tile, tensors)
+    waiting = np.array([tensor.producer < 0 for tensor in tensors], bool)
+    fields[waiting[tile.gathers["tensor"]]] = np.zeros(1, FIELD)
     return fields
 
 
 def distinct_signatures(tile: Tile) -> tuple[list[Signature], np.ndarray]:
     """The signatures that occur in ``tile``, and for each instruction the index of its own (int64[instructions])."""
     records = tile.instructions
-    _, constant = np.unique(tile.constants[: (1 << 16) + 1], return_inverse=True)  # those that imm reaches
+    _, constant = np.unique(tile.constants[: MAX_CONSTANTS + 1], return_inverse=True)  # those that imm reaches
     constant = np.append(constant, [0, 0]).astype(np.uint64)
     op, flags = records["op"], records["flags"]
     two = (op == Op.CLAMP) | (op == Op.STEP)
@@ -114,7 +111,7 @@ def _summarise(sig: Signature, search_or: bool) -> _Summary:
 def static_counts(tile: Tile, *, source_fields: np.ndarray | None, search_or: bool, columns: int) -> StaticCounts:
     """Exact passes and shift steps of a legal tile on arrays of ``columns`` columns.
 
-    ``source_fields``: the FIELD of each gather's source (see ``gather_fields``), or None to leave sources out.
+    ``source_fields``: the FIELD of each gather's source (see ``searched_fields``), or None to leave sources out.
     Raises ValueError where an operand lies beyond ``columns``.
     """
     records = tile.instructions
@@ -176,7 +173,7 @@ def _count_sources(tile: Tile, source_fields: np.ndarray, columns: int, counts: 
     """Fill the source side of ``counts``."""
     records = tile.instructions
     position = np.flatnonzero(records["op"] == Op.GATHER)
-    gather = records["imm"][position].astype(np.int64) + (records["a_column"][position].astype(np.int64) << 16)
+    gather = gather_index(records[position])
     sources = source_fields[gather]
     stored = sources["width"] > 0
     position, gather, sources = position[stored], gather[stored], sources[stored]

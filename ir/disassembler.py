@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from ir import isa
-from ir.isa import OPERANDS, Field, Op
+from ir.isa import OPERANDS, Field, Op, gather_index
 from ir.operand_text import PAIRS, SINGLES, ConstantPool, GatherPool
 from ir.program import Boundary, LayerProgram, Program, StoredTensor, Tile
-from ir.verify_program import gather_index
 
 FORMAT_VERSION = 1
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -28,6 +28,7 @@ from ir.isa import (
     R_SIGNED,
     Field,
     Op,
+    gather_index,
 )
 from ir.program import Tile
 from ir.tables import (
@@ -151,11 +152,6 @@ def operand_fields(record: np.void) -> dict[str, Field]:
         )
         for name in OPERANDS[Op(int(record["op"]))][0]
     }
-
-
-def gather_index(record: np.void) -> int:
-    """Index of a GATHER's entry in the tile's gather table."""
-    return int(record["imm"]) + (int(record["a_column"]) << 16)
 
 
 # --- symbolic expansion -------------------------------------------------------------------------------------------
@@ -360,4 +356,4 @@ def expand_instruction(record: np.void, tile: Tile, search_or: bool, offsets: Mu
     """One legal instruction of ``tile`` as micro-operations with real cells and explicit shifts. ``offsets``: domain at
     the port of each column before it, updated to after it."""
     ops = expand(signature(record, tile.constants), search_or)
-    return concretise(ops, operand_fields(record), offsets, gather_index(record))
+    return concretise(ops, operand_fields(record), offsets, int(gather_index(record)))

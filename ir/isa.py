@@ -59,6 +59,15 @@ RECORD = np.dtype(
 )
 """One macro instruction, 16 bytes. Operands an opcode does not use are zero."""
 
+RECORD_BITS = 8 * RECORD.itemsize
+MAX_CONSTANTS = 1 << 16
+"""``imm`` reaches so many constants of a tile, and the second of a pair may be one beyond."""
+
+
+def gather_index(records: np.ndarray | np.void) -> np.ndarray:
+    """int64: entries of the tile's gather table that GATHER records name (meaningless for other opcodes)."""
+    return records["imm"].astype(np.int64) + (records["a_column"].astype(np.int64) << 16)
+
 
 @dataclass(frozen=True)
 class Field:

@@ -58,6 +58,15 @@ class Tile:
     phases: list[tuple[str, int]] = field(default_factory=list)
 
 
+def gathered_fields(tile: Tile, tensors: list[StoredTensor]) -> np.ndarray:
+    """FIELD records, one for each of the tile's gathers: the field of the gathered channel."""
+    fields = np.zeros(len(tile.gathers), FIELD)
+    for number in np.unique(tile.gathers["tensor"]).tolist():
+        mine = tile.gathers["tensor"] == number
+        fields[mine] = tensors[number].fields[tile.gathers["channel"][mine]]
+    return fields
+
+
 @dataclass
 class LayerProgram:
     """``statistics`` are the compiler's exact counts that cannot be read off the instructions:

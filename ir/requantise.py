@@ -28,7 +28,7 @@ Interval = tuple[int, int]
 
 #: how many combinations of the operands beside the main one are enumerated at most
 MAX_COMBINATIONS = 1 << 14
-MAX_SHIFT = 30
+MAX_SHIFT = 44
 MAX_PROOF_POINTS = 1 << 26
 #: shifts tried beyond the first that admits a plan, in search of fewer digits
 EXTRA_SHIFTS = 6

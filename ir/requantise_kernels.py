@@ -1,4 +1,4 @@
-"""The two loops of the planner of requantisations, compiled: the search for multipliers, and the proof by exhaustion."""
+"""The planner of requantisations' two compiled loops: the search for multipliers, the proof by exhaustion."""
 
 from __future__ import annotations
 
@@ -65,6 +65,8 @@ def search(
         ideal = slope * 2.0**shift
         radius = int(ideal * min(1.0, 2.0 * slope / n_levels)) + 1  # what the thresholds' spread leaves open
         radius = min(radius, MAX_RADIUS)
+        if ideal * max(abs(main_lo), abs(main_hi)) > 2.0**58:
+            break  # beyond what 64-bit sums hold
         middle = int(np.round(ideal))
         for multiplier in range(max(1, middle - radius), middle + radius + 1):
             for code in range(3**n_others):

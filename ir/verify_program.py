@@ -11,8 +11,8 @@ import numpy as np
 
 from ir import isa
 from ir.errors import UserError
-from ir.isa import OPERANDS, Op
-from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
+from ir.isa import OPERANDS, Op, gather_index
+from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile, gathered_fields
 
 MAX_ELEMENTS = 1 << 31
 """A stored tensor has fewer elements than this per image."""
@@ -55,15 +55,6 @@ def array_shape(program: Program) -> tuple[int, int]:
             raise ProgramError(f"the target's array.{key} must be an integer from 1 to {most}, not {size!r}")
         sizes.append(size)
     return sizes[0], sizes[1]
-
-
-def gather_sources(program: Program, tile: Tile) -> np.ndarray:
-    """FIELD records, one for each of the tile's gathers: where the gathered channel lies."""
-    sources = np.zeros(len(tile.gathers), FIELD)
-    for tensor in np.unique(tile.gathers["tensor"]):
-        rows = tile.gathers["tensor"] == tensor
-        sources[rows] = program.tensors[tensor].fields[tile.gathers["channel"][rows]]
-    return sources
 
 
 def _require(condition: bool, where: str, reason: str) -> None:
@@ -128,7 +119,7 @@ def _check_tile(program: Program, index: int, tile: Tile, columns: int, domains:
         where,
         "phases must start at instructions of the tile, in order",
     )
-    wrong = first_illegal(tile, gather_sources(program, tile)["width"], columns, domains)
+    wrong = first_illegal(tile, gathered_fields(tile, program.tensors)["width"], columns, domains)
     if wrong is not None:
         address, reason = wrong
         raise ProgramError(f"{where} instruction 0x{address:04x}: {reason}")
@@ -306,11 +297,6 @@ def _immediates(tile: Tile, source_widths: np.ndarray) -> list[tuple[int, str] |
         width[gather] = source_widths[number[gather]]
         found.append(_first(gather & (width != code["r_width"]), "the gathered field has another width"))
     return found
-
-
-def gather_index(code: np.ndarray) -> np.ndarray:
-    """Index into the tile's gather table of GATHER records, int64 (meaningless for other opcodes)."""
-    return code["imm"].astype(np.int64) + (code["a_column"].astype(np.int64) << 16)
 
 
 def _widths(code: np.ndarray, op: np.ndarray) -> list[tuple[int, str] | None]:

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         activations=args.activations,
         input_shapes=dict(map(_input_shape, args.input_shape)),
         ternary_tolerance=args.ternary_tolerance,
-        after_pass=_printer(args.print_after),
+        after_pass=_printer(args.print_after, args.level, args.passes),
     )
     started = time.perf_counter()
     with console.progress("compiling") as update:
@@ -105,13 +105,17 @@ def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, axes
 
 
-def _printer(wanted: str | None) -> Callable[[str, Graph], None] | None:
+def _printer(wanted: str | None, level: str, passes: str | None) -> Callable[[str, Graph], None] | None:
     if wanted is None:
         return None
-    from ir.passes import PASSES
+    from ir.passes import LEVELS, PASSES
+    from ir.passes.manager import parse_passes
 
     if wanted not in PASSES and wanted != "all":
         raise ApcError(f"--print-after {wanted}: there is no such pass: choose from {', '.join(PASSES)} or all")
+    running = LEVELS.get(level, ()) if passes is None else [item.name for item in parse_passes(passes, PASSES)]
+    if running and wanted not in (*running, "all"):
+        raise ApcError(f"--print-after {wanted}: this pass does not run here, only {', '.join(running)}")
 
     def show(name: str, graph: Graph) -> None:
         if wanted in (name, "all"):

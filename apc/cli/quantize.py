@@ -52,11 +52,11 @@ def run(args: argparse.Namespace) -> int:
     import onnx
 
     from apc.files import atomic_write
+    from apc.npz import read_npz
     from apc.quantize import quantize_model
-    from apc.quantize.files import load_arrays
 
     model = _read(args.model)
-    calibration = load_arrays(args.calibration) if args.calibration else None
+    calibration = read_npz(args.calibration) if args.calibration else None
     quantised = quantize_model(
         model,
         weights=args.weights,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
+from apc.onnxruntime_session import open_session
 from apc.quantize.onnx_graph import OnnxGraph
 from ir.errors import UserError
 
@@ -63,24 +64,18 @@ def observe(graph: OnnxGraph, tensors: list[str], feeds: dict[str, np.ndarray]) 
 
     UserError where onnxruntime refuses the model or a tensor is not finite.
     """
-    import onnxruntime
-
     model = graph.to_model()
     known = graph.output_names
     inputs = {value.name for value in graph.inputs}
     for name in tensors:
         if name not in known and name not in inputs:
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
     wanted = [name for name in tensors if name not in inputs]
     observed = {name: Observed() for name in tensors}
     images = len(next(iter(feeds.values())))
     batch = fixed_batch(graph) or min(images, BATCH)
     strides: dict[str, int] = {}
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    with open_session(model, "calibration: onnxruntime cannot run the model") as session:
         for start in range(0, images, batch):
             chunk = {name: _filled(value[start : start + batch], batch) for name, value in feeds.items()}
             results = dict(zip(wanted, session.run(wanted, chunk) if wanted else [], strict=True))
@@ -90,11 +85,6 @@ def observe(graph: OnnxGraph, tensors: list[str], feeds: dict[str, np.ndarray]) 
                     raise UserError(f"calibration: tensor {name} is not finite; check the model and the data")
                 stride = strides.setdefault(name, 1 + value.size * -(-images // batch) // SAMPLES_PER_TENSOR)
                 observed[name].add(value, stride | 1)
-    except UserError:
-        raise
-    except Exception as error:  # onnxruntime's own exception types are not public
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"calibration: onnxruntime cannot run the model: {reason}") from error
     return observed
 
 

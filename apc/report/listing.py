@@ -11,7 +11,7 @@ import numpy as np
 from apc.report.inspection import Window, phase_ranges
 from backends.rtm_ap.cost import cycles_of
 from backends.target import Target
-from ir.counts import distinct_signatures, gather_fields, static_counts
+from ir.counts import distinct_signatures, searched_fields, static_counts
 from ir.disassembler import instruction_lines
 from ir.expand import (
     MicroOp,
@@ -21,10 +21,9 @@ from ir.expand import (
     Write,
     expand,
     expand_instruction,
-    gather_index,
     operand_fields,
 )
-from ir.isa import Field, Op
+from ir.isa import Field, Op, gather_index
 from ir.operand_text import PAIRS, SINGLES
 from ir.program import Program, Tile
 
@@ -34,7 +33,7 @@ def macro_records(program: Program, window: Window) -> list[dict[str, Any]]:
     target, tile = Target.from_table(program.target), window.tile
     counts = static_counts(
         tile,
-        source_fields=gather_fields(tile, program.tensors),
+        source_fields=searched_fields(tile, program.tensors),
         search_or=target.features.search_or,
         columns=target.array.columns,
     )

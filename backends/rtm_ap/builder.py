@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from backends.rtm_ap.layout import CapacityError
 from backends.rtm_ap.shared_sums import Emission
 from backends.rtm_ap.terms import PLACE
-from ir.isa import A_ACROSS, A_SIGNED, R_ACROSS, R_SIGNED, RECORD, Field, Op
+from ir.isa import A_ACROSS, A_SIGNED, MAX_CONSTANTS, R_ACROSS, R_SIGNED, RECORD, Field, Op
 from ir.program import FIELD, GATHER, Tile
 from ir.types import IntType
 
@@ -105,8 +106,10 @@ class TileBuilder:
         self.bit_adds += emission.bit_adds
 
     def constant(self, *values: int) -> int:
-        """Index of consecutive constants."""
+        """Index of consecutive constants. Raises CapacityError where ``imm`` would not reach them."""
         if values not in self._constant_index:
+            if len(self._constants) + len(values) > MAX_CONSTANTS:
+                raise CapacityError(f"a tile needs more than {MAX_CONSTANTS} constants")
             self._constant_index[values] = len(self._constants)
             self._constants.extend(values)
         return self._constant_index[values]

@@ -15,7 +15,7 @@ import numpy as np
 from backends.rtm_ap.cost import LayerEvents, cycles_of
 from backends.rtm_ap.placement import Distance, LayerSize, Placement, Traffic, moved_rows, place, row_traffic, schedule
 from backends.target import Target
-from ir.isa import Op
+from ir.isa import Op, gather_index
 from ir.program import LayerProgram, Program, Tile
 
 
@@ -112,7 +112,7 @@ def plan_chip(
 def gathered(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(tensor, channel, row map, width) of every GATHER instruction of a tile, int64[gathers] each."""
     records = tile.instructions[tile.instructions["op"] == Op.GATHER]
-    chosen = tile.gathers[records["imm"].astype(np.int64) + (records["a_column"].astype(np.int64) << 16)]
+    chosen = tile.gathers[gather_index(records)]
     names = ("tensor", "channel", "row_map")
     tensor, channel, row_map = (chosen[name].astype(np.int64) for name in names)
     return tensor, channel, row_map, records["r_width"].astype(np.int64)

@@ -9,6 +9,7 @@ from backends.rtm_ap.layers import CompiledLayer, Strategy, compile_layer
 from backends.rtm_ap.layout import CapacityError, Geometry
 from backends.target import Target
 from ir.counts import expected_written_bits, static_counts
+from ir.isa import RECORD_BITS
 from ir.lower import Layer, Linear
 
 PLAIN = Strategy()
@@ -82,5 +83,5 @@ def expected_energy_J(compiled: CompiledLayer, layer: Layer, target: Target) -> 
             + expected_written_bits(tile).sum() * energy.write_bit_J
             + (counts.shift_steps.sum() + counts.rewind_steps) * energy.shift_step_J
         )
-        total += active * float(per_row) + len(tile.instructions) * 128 * energy.control_bit_J
+        total += active * float(per_row) + len(tile.instructions) * RECORD_BITS * energy.control_bit_J
     return total * compiled.tiles / len(compiled.program.tiles)

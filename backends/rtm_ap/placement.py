@@ -126,11 +126,6 @@ def schedule(tile_cycles: Sequence[int] | np.ndarray, row_tiles: int, arrays: in
     return Schedule(int(cycles[order][wave_starts // row_tiles].sum()), fetches)
 
 
-def layer_cycles(tile_cycles: Sequence[int] | np.ndarray, row_tiles: int, arrays: int) -> int:
-    """The cycles of ``schedule``."""
-    return schedule(tile_cycles, row_tiles, arrays).cycles
-
-
 def distance(source: np.ndarray, destination: np.ndarray, figures: ArrayFigures) -> np.ndarray:
     """Distance class (u1) between arrays by number, elementwise; BUFFER on either side is GLOBAL."""
     source, destination = np.asarray(source, np.int64), np.asarray(destination, np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ir.isa import Op
+from ir.isa import Op, gather_index
 from ir.program import LayerProgram, Program, Tile
 
 
@@ -27,7 +27,7 @@ def valid_rows(row_map: np.void, out_hw: tuple[int, int], src_hw: tuple[int, int
 def gather_numbers(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
     """(index into the gather table, width) of the tile's GATHER instructions, in order; int64."""
     records = tile.instructions[tile.instructions["op"] == Op.GATHER]
-    numbers = records["imm"].astype(np.int64) + (records["a_column"].astype(np.int64) << 16)
+    numbers = gather_index(records)
     return numbers, records["r_width"].astype(np.int64)
 
 

@@ -21,10 +21,9 @@ from ir.expand import (
     TagAll,
     Write,
     expand_instruction,
-    gather_index,
     operand_fields,
 )
-from ir.isa import Field, Op
+from ir.isa import Field, Op, gather_index
 from ir.program import StoredTensor, Tile
 from simulator.rtm.counters import CLASSES, Rows
 
@@ -226,7 +225,7 @@ def run_tile(
         source = np.zeros(2, np.int64)
         values = np.zeros(rows.active, np.int64)
         if opcode == Op.GATHER:
-            values, valid = gatherer.values(gather_index(record), rows.active)
+            values, valid = gatherer.values(int(gather_index(record)), rows.active)
             moved_bits[opcode] += valid * operand_fields(record)["r"].width
         for op in expand_instruction(record, tile, search_or, list(machine.offsets)):
             received = None

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ir.counts import gather_fields, static_counts
+from ir.counts import searched_fields, static_counts
 from ir.isa import Field, Op
 from ir.program import LayerProgram, Program
 from simulator.rtm import machine
@@ -205,7 +205,7 @@ def _layer_static(program: Program, layer: LayerProgram, batch: int, rows: list[
     for tile in layer.tiles:
         counts = static_counts(
             tile,
-            source_fields=gather_fields(tile, program.tensors),
+            source_fields=searched_fields(tile, program.tensors),
             search_or=bool(program.target["features"]["search_or"]),
             columns=int(program.target["array"]["columns"]),
         )

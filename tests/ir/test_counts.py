@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ir.counts import distinct_signatures, gather_fields, search_key_columns, static_counts
+from ir.counts import distinct_signatures, searched_fields, search_key_columns, static_counts
 from ir.expand import Search, SearchOr, expand_instruction
 from ir.isa import Field, Op
 from tests.programs import fields, macro, tile, tiny_program
@@ -85,6 +85,6 @@ def test_columns_beyond_the_array_are_refused() -> None:
 def test_inputs_have_no_source_field() -> None:
     program = tiny_program()
     first, second = program.layers[0].tiles[0], program.layers[1].tiles[0]
-    assert gather_fields(first, program.tensors)["width"].tolist() == [0, 0, 0]
-    assert gather_fields(second, program.tensors)["tile"].tolist() == [0, 1]
-    assert gather_fields(second, program.tensors)["width"].tolist() == [4, 4]
+    assert searched_fields(first, program.tensors)["width"].tolist() == [0, 0, 0]
+    assert searched_fields(second, program.tensors)["tile"].tolist() == [0, 1]
+    assert searched_fields(second, program.tensors)["width"].tolist() == [4, 4]

@@ -15,10 +15,9 @@ from ir.expand import (
     Write,
     expand,
     expand_instruction,
-    gather_index,
     signature,
 )
-from ir.isa import Field, Op
+from ir.isa import Field, Op, gather_index
 from tests.programs import macro, tile
 
 
@@ -104,7 +103,7 @@ def test_merged_searches_share_a_write() -> None:
 
 def test_a_gather_clears_receives_and_writes_each_bit() -> None:
     record = macro(Op.GATHER, Field(3, 1, 1), imm=70_000)
-    assert gather_index(np.array([record])[0]) == 70_000
+    assert gather_index(np.array([record])[0]) == 70_000 and gather_index(np.array([record])).tolist() == [70_000]
     assert listing(record, [], [0] * 5) == [
         "shift 3 +1",
         "search 3.1=1",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir.counts import gather_fields, static_counts
+from ir.counts import searched_fields, static_counts
 from ir.expand import Search, Shift, TagAll, Write, expand_instruction
 from ir.isa import Field, Op
 from ir.program import ROW_MAP, StoredTensor, Tile
@@ -277,7 +277,7 @@ def test_gather_maps_rows_pads_and_leaves_empty_rows_zero() -> None:
 @pytest.mark.parametrize("search_or", [False, True])
 def test_gather_counts_equal_the_static_ones_and_a_hand_count(search_or: bool) -> None:
     run, program, tensors, rows = run_gathers(search_or)
-    static = static_counts(program, source_fields=gather_fields(program, tensors), search_or=search_or, columns=16)
+    static = static_counts(program, source_fields=searched_fields(program, tensors), search_or=search_or, columns=16)
     assert run.counts.searches.tolist() == static.searches.tolist() == [5, 3, 3, 3]
     assert run.counts.writes.tolist() == static.writes.tolist() == [10, 6, 6, 6]
     # own columns: 0 -> 4; 0 -> 6 -> 8; three columns 0 -> 1; 8 -> 6 -> 8

@@ -89,6 +89,11 @@ def test_levels_of_later_versions_are_refused(
     [
         (["--passes", "inline"], "--passes: there is no pass 'inline': choose from dead-code, merge-duplicates"),
         (["--print-after", "inline"], "--print-after inline: there is no such pass"),
+        (
+            ["--passes", "dead-code", "--print-after", "merge-duplicates"],
+            "--print-after merge-duplicates: this pass does not run here, only dead-code",
+        ),
+        (["--passes", "", "--print-after", "dead-code"], "--print-after dead-code: no pass runs here"),
         (["--set", "columns"], "columns"),
         (["--set", "no_such_figure=3"], "no_such_figure"),
         (["--set", "columns=many"], "columns"),

@@ -9,7 +9,6 @@ from backends.rtm_ap.placement import (
     LayerSize,
     Placement,
     distance,
-    layer_cycles,
     moved_rows,
     place,
     row_traffic,
@@ -85,7 +84,6 @@ def test_placements_never_overlap_what_is_still_read(sizes: list[tuple[int, int,
 def test_schedules_by_hand(cycles: list[int], row_tiles: int, arrays: int, expected: int, fetches: list[int]) -> None:
     result = schedule(cycles, row_tiles, arrays)
     assert (result.cycles, result.fetches.tolist()) == (expected, fetches)
-    assert layer_cycles(cycles, row_tiles, arrays) == expected
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=12), st.integers(1, 9), st.integers(1, 30))
