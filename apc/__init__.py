@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["compile", "load", "run", "save"]
 
 
-def compile(model: Any, example: Any = None, **options: Any) -> Program:  # noqa: A001 - the tool's verb
+def compile(model: Any, example: Any = None, **options: Any) -> Program:
     """Compile an ``.onnx`` path, a "package.module:factory", or an nn.Module with an ``example`` input.
 
     ``options``: fields of ``apc.driver.CompileOptions`` (target, overrides, level, calibration ...). Warnings go to

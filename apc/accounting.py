@@ -12,7 +12,7 @@ from backends.cost import CostReport
 from backends.rtm_ap.chip import LayerPlan, plan_chip
 from backends.rtm_ap.cost import LayerEvents, cycles_of, report
 from backends.target import Target
-from ir.counts import StaticCounts, expected_written_bits, searched_fields, search_key_columns, static_counts
+from ir.counts import StaticCounts, expected_written_bits, search_key_columns, searched_fields, static_counts
 from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD_BITS, Op
 from ir.program import Program, Tile
 

@@ -82,9 +82,7 @@ def compile_model(
     )
     statistics = run_passes(loaded.graph, passes, options.after_pass)
     origin = Origin(loaded.model_bytes_sha256, options.level, tuple(item.name for item in passes))
-    program = compile_graph(
-        loaded.graph, target, origin, lambda name, done, total: progress(done, total, name)
-    )
+    program = compile_graph(loaded.graph, target, origin, lambda name, done, total: progress(done, total, name))
     program.model = loaded.onnx_model.SerializeToString()
     program.host_steps = host_steps(program)
     return Compilation(program, loaded.graph, statistics, loaded.warnings)

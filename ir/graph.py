@@ -24,29 +24,19 @@ class GraphError(UserError):
 class GraphInput:
     """An ONNX graph input and the ``Input`` node it feeds.
 
-    The fields mean what those of ``ir.program.Boundary`` do: ``onnx_shape`` has None for a symbolic axis,
-    ``onnx_dtype`` is a numpy name, ``scale`` and ``zero_point`` have shape (1,) or (C,), ``scale`` None: the
-    integers themselves cross.
+    The fields mean what those of ``ir.program.Boundary`` do: ``shape`` is the ONNX graph's, with None for a symbolic
+    axis, ``dtype`` a numpy name, ``scale`` and ``zero_point`` have shape (1,) or (C,), ``scale`` None: the integers
+    themselves cross.
     """
 
     name: str
     node: str
-    onnx_shape: tuple[int | None, ...]
-    onnx_dtype: str
+    shape: tuple[int | None, ...]
+    dtype: str
     scale: np.ndarray | None
     zero_point: np.ndarray | None
     lo: int
     hi: int
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        """``onnx_shape`` under the name that ``Boundary`` has for it."""
-        return self.onnx_shape
-
-    @property
-    def dtype(self) -> str:
-        """``onnx_dtype`` under the name that ``Boundary`` has for it."""
-        return self.onnx_dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +45,11 @@ class GraphOutput:
 
     name: str
     node: str
-    onnx_shape: tuple[int | None, ...]
-    onnx_dtype: str
+    shape: tuple[int | None, ...]
+    dtype: str
     scale: np.ndarray | None
     zero_point: np.ndarray | None
     offset: np.ndarray | None
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        """``onnx_shape`` under the name that ``Boundary`` has for it."""
-        return self.onnx_shape
-
-    @property
-    def dtype(self) -> str:
-        """``onnx_dtype`` under the name that ``Boundary`` has for it."""
-        return self.onnx_dtype
 
 
 @dataclass

@@ -162,7 +162,8 @@ def _stored_types(graph: Graph, layers: list[Layer]) -> dict[str, TensorType]:
     """What the fields of every stored node must hold: its own values, and those that its readers see in their place,
     because a gather's padding is as wide as the field. A copy or a maximum lies in fields as wide as its source's."""
     nodes = [node for node in graph.nx if isinstance(graph.op(node), Input)] + [layer.node for layer in layers]
-    lo, hi = ({node: getattr(graph.type(node), end).copy() for node in nodes} for end in ("lo", "hi"))
+    lo = {node: graph.type(node).lo.copy() for node in nodes}
+    hi = {node: graph.type(node).hi.copy() for node in nodes}
     for layer in reversed(layers):
         body, records = layer.body, [layer.variables]
         if isinstance(body, Linear):

@@ -79,7 +79,7 @@ def tiny_program() -> Program:
         code += [macro(op, acc, x[i]) for i, op in enumerate(signs)]
         code.append(macro(Op.CLAMP, clamped, acc, imm=1))
         gathers = [(0, 0, 0, 0), (0, 0, 1, 0), (0, 1, 2, 0)]
-        return tile(code, [bias, 0, 15], gathers, [("gather", 0), ("group 0", 3), ("requantise", 7)])
+        return tile(code, [bias, 0, 15], gathers, [("gather", 0), ("sum 0", 3), ("requantise", 7)])
 
     conv = LayerProgram(
         name="conv",
@@ -111,7 +111,7 @@ def tiny_program() -> Program:
         code,
         [0, -7, 1, 9, -20, 20],
         [(1, 0, 0, 0), (1, 1, 0, 0)],
-        [("gather", 0), ("group 0", 2), ("requantise", 10)],
+        [("gather", 0), ("sum 0", 2), ("requantise", 10)],
     )
     every = LayerProgram(
         name="every",

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.apc", help="the program to write")
     parser.add_argument("--target", default="rtm-ap-published", metavar="NAME|FILE.toml", help="see `apc targets`")
     parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a figure of the target"
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a figure of the target",
     )
     for level, meaning in LEVELS.items():
         parser.add_argument(f"-{level}", dest="level", action="store_const", const=level, help=meaning)
@@ -90,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     if args.output is not None:
-        printer.print(f"{args.output}: {args.output.stat().st_size:,} bytes, compiled in {compile_s:.1f} s", soft_wrap=True)
+        printer.print(
+            f"{args.output}: {args.output.stat().st_size:,} bytes, compiled in {compile_s:.1f} s", soft_wrap=True
+        )
     return 0
 
 
@@ -113,9 +120,10 @@ def _printer(wanted: str | None, level: str, passes: str | None) -> Callable[[st
 
     if wanted not in PASSES and wanted != "all":
         raise ApcError(f"--print-after {wanted}: there is no such pass: choose from {', '.join(PASSES)} or all")
-    running = LEVELS.get(level, ()) if passes is None else [item.name for item in parse_passes(passes, PASSES)]
-    if running and wanted not in (*running, "all"):
-        raise ApcError(f"--print-after {wanted}: this pass does not run here, only {', '.join(running)}")
+    running = LEVELS.get(level) if passes is None else [item.name for item in parse_passes(passes, PASSES)]
+    if running is not None and not (wanted in running or (wanted == "all" and running)):
+        reason = f"this pass does not run here, only {', '.join(running)}" if running else "no pass runs here"
+        raise ApcError(f"--print-after {wanted}: {reason}")
 
     def show(name: str, graph: Graph) -> None:
         if wanted in (name, "all"):

@@ -41,6 +41,11 @@ def log_console() -> Console:
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
 
 
+def log(message: str) -> None:
+    """One line on stderr."""
+    print(f"apc: {message}", file=sys.stderr)
+
+
 def warn(message: str) -> None:
     """One warning on stderr."""
     style = "bold yellow" if sys.stderr.isatty() else ""

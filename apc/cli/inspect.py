@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     style = "json" if args.json else args.format
     if style in ("dot", "graphml") and args.level not in ("graph", "dag"):
         raise ApcError(f"--format {style} draws --level graph or --level dag")
+    if args.level in (None, "graph") and (args.tile or args.phase is not None or args.range is not None):
+        raise ApcError("--tile, --phase and --range choose instructions: give --level dag, macro or micro")
     program = artifact.load(args.program)
     if args.level is None:
         _show_summary(program, args, style)
@@ -68,7 +70,7 @@ def _window(program: Program, args: argparse.Namespace) -> Window:
     elif args.phase is not None:
         start, stop = find_phase(layer, tile, args.phase)
     elif args.level == "dag":
-        sums = [(first, last) for name, first, last in phase_ranges(tile) if name.startswith(("sum", "group"))]
+        sums = [(first, last) for name, first, last in phase_ranges(tile) if name.startswith("sum")]
         start, stop = sums[0] if sums else (0, count)
     else:
         start, stop = 0, min(count, _SHOWN[args.level])

@@ -14,11 +14,15 @@ HELP = "simulate a program bit by bit and count cycles and energy"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("program", metavar="OUT.apc", type=Path, help="what `apc compile -o` wrote")
-    parser.add_argument("--input", metavar="X.npz", type=Path, required=True, help="arrays by the network's input names")
+    parser.add_argument(
+        "--input", metavar="X.npz", type=Path, required=True, help="arrays by the network's input names"
+    )
     parser.add_argument("--output", metavar="Y.npz", type=Path, help="write the outputs, by the network's output names")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
     parser.add_argument("--engine", choices=["fast", "reference"], default="fast", help="reference: one bit at a time")
-    parser.add_argument("--check", choices=["reference", "onnxruntime"], help="compare; exit status 1 where they differ")
+    parser.add_argument(
+        "--check", choices=["reference", "onnxruntime"], help="compare; exit status 1 where they differ"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
 
 
@@ -32,9 +36,7 @@ def run(args: argparse.Namespace) -> int:
     program = artifact.load(args.program)
     inputs = read_npz(args.input)
     with console.progress("simulating") as update:
-        result = run_model(
-            program, inputs, engine=args.engine, threads=args.threads, check=args.check, progress=update
-        )
+        result = run_model(program, inputs, engine=args.engine, threads=args.threads, check=args.check, progress=update)
     if args.output is not None:
         write_npz(args.output, result.outputs)
     report = run_report(program, result, args.engine)

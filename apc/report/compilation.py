@@ -21,9 +21,7 @@ def compile_report(program: Program, compile_s: float, warnings: list[str]) -> d
     one image, from the bits that independent uniform data would be expected to switch."""
     accounts = Accounts(program)
     estimate = accounts.cost(images=1)
-    layers = [
-        _layer(program, index, statics, estimate) for index, statics in enumerate(accounts.layers())
-    ]
+    layers = [_layer(program, index, statics, estimate) for index, statics in enumerate(accounts.layers())]
     totals = {key: sum(layer[key] for layer in layers) for key in (*STATISTICS, *COUNTS)}
     return {
         "model_sha256": program.model_sha256,

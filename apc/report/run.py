@@ -83,7 +83,9 @@ def layer_table(report: dict[str, Any]) -> Table:
 
 def summary(report: dict[str, Any]) -> list[str]:
     """A few lines: time, energy by component, what is left to the host, the check."""
-    parts = ", ".join(f"{part} {with_unit(value, 'J')}" for part, value in report["energy_J"].items() if part != "total")
+    parts = ", ".join(
+        f"{part} {with_unit(value, 'J')}" for part, value in report["energy_J"].items() if part != "total"
+    )
     lines = [
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
         f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine",

@@ -73,8 +73,8 @@ def _input_boundary(graph: Graph, entry: GraphInput, stored: dict[str, int]) -> 
     return Boundary(
         name=entry.name,
         tensor=stored[entry.node],
-        shape=entry.onnx_shape,
-        dtype=entry.onnx_dtype,
+        shape=entry.shape,
+        dtype=entry.dtype,
         dtype_int=graph.type(entry.node).dtype,
         lo=entry.lo,
         hi=entry.hi,
@@ -88,8 +88,8 @@ def _output_boundary(graph: Graph, entry: GraphOutput, stored: dict[str, int]) -
     return Boundary(
         name=entry.name,
         tensor=stored[entry.node],
-        shape=entry.onnx_shape,
-        dtype=entry.onnx_dtype,
+        shape=entry.shape,
+        dtype=entry.dtype,
         dtype_int=kind.dtype,
         lo=int(kind.lo.min()),
         hi=int(kind.hi.max()),

@@ -16,6 +16,9 @@ import numpy as np
 from backends.rtm_ap.terms import NOTHING, PLACE, accumulate, bits_needed, write_extend, write_record
 from ir.adders import AdderDag
 from ir.isa import RECORD, Op
+from ir.kernel_cache import forget_stale
+
+forget_stale(__file__)
 
 _ADD, _SUB, _ADDO, _SUBO, _COPY, _CONST = (int(op) for op in (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.COPY, Op.CONST))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ir.graph import Graph
 from ir.ops import Input
+from ir.types import QuantParams
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,6 @@ class MergeDuplicates:
 def _hashable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.shape, value.dtype.str, value.tobytes()
-    if hasattr(value, "scale"):  # QuantParams
+    if isinstance(value, QuantParams):
         return _hashable(value.scale), _hashable(value.zero_point)
     return value

@@ -19,6 +19,7 @@ from ir.isa import (
     R_SIGNED,
     Op,
 )
+from ir.kernel_cache import forget_stale
 from simulator.rtm.lanes import ROWS_PER_WORD, load, pack_bit, popcount, read_int32, splat, store, unpack_bit
 from simulator.rtm.macros import (
     Int64,
@@ -38,6 +39,8 @@ from simulator.rtm.macros import (
     step_up,
     write,
 )
+
+forget_stale(__file__)
 
 CONST, COPY, ADD, SUB, ADDO, SUBO = (int(op) for op in (Op.CONST, Op.COPY, Op.ADD, Op.SUB, Op.ADDO, Op.SUBO))
 ADDC, EXTEND, MAX, CLAMP, STEP = (int(op) for op in (Op.ADDC, Op.EXTEND, Op.MAX, Op.CLAMP, Op.STEP))

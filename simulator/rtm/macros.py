@@ -5,8 +5,6 @@ tuple of length n (see ``lanes.py``). An operand is (cell of bit 0, step, width,
 1 along a wire and ``pitch`` across columns; ``sign`` is -1 where it is signed, else 0. Every function returns how many
 cells flipped, per lane. The flags are ordinary cells: each write that the micro-operations make to them is counted.
 Row masks that are the same for all rows are int64, -1 or 0.
-
-Numba's cache does not see this file: touch ``kernels.py`` after a change.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from apc.checks import run_onnxruntime
 from apc.driver import Compilation, CompileOptions, compile_model, run_model
 from ir.errors import UserError
 from ir.isa import Op
+from tests.apc.frontend.models import Model
 from tests.apc.small import images, small_model
 
 
@@ -119,6 +120,25 @@ def test_a_program_without_its_model_cannot_be_checked() -> None:
     program.model = b""
     with pytest.raises(UserError, match="does not contain the model .* compile it again"):
         run_model(program, {"x": images(1)}, check="reference")
+
+
+def test_a_check_that_finds_nothing_to_compare_with_is_refused() -> None:
+    program = compile_model(small_model()).program
+    program.tensors[-1].name = "renamed"
+    with pytest.raises(UserError, match=r"has no tensor renamed of shape \(1, 3, 1, 1\) to compare with: compile it"):
+        run_model(program, {"x": images(1)}, check="reference")
+
+
+def test_a_model_that_onnxruntime_does_not_run_is_checked_against_the_reference() -> None:
+    model = Model()
+    x = model.quant("x", bits=5)
+    program = compile_model(model.build(model.quant(model.conv(x, 2, 2, 1, 1)), shape=("n", 2, 6, 6))).program
+    with pytest.raises(
+        UserError, match="^--check onnxruntime: it cannot run this model, use --check reference: .*Quant"
+    ):
+        run_model(program, {"x": images(1)}, check="onnxruntime")
+    result = run_model(program, {"x": images(1)}, check="reference")
+    assert result.check is not None and result.check.mismatches == 0
 
 
 def test_onnxruntime_runs_batches_of_a_fixed_size_one_by_one() -> None:

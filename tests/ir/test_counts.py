@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ir.counts import distinct_signatures, searched_fields, search_key_columns, static_counts
+from ir.counts import distinct_signatures, search_key_columns, searched_fields, static_counts
 from ir.expand import Search, SearchOr, expand_instruction
 from ir.isa import Field, Op
 from tests.programs import fields, macro, tile, tiny_program

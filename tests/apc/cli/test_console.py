@@ -28,7 +28,8 @@ def test_emit_json_refuses_what_is_not_json(value: object, capsys: pytest.Captur
 
 def test_messages_go_to_stderr_unstyled_and_unbroken(capsys: pytest.CaptureFixture[str]) -> None:
     console.warn("layer [red] " + "x" * 500)
-    assert capsys.readouterr() == ("", "apc: warning: layer [red] " + "x" * 500 + "\n")
+    console.log("done")
+    assert capsys.readouterr() == ("", "apc: warning: layer [red] " + "x" * 500 + "\napc: done\n")
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

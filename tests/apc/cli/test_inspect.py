@@ -63,7 +63,7 @@ def test_graphml_is_read_by_networkx(program: str, capsys: pytest.CaptureFixture
 
 
 def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["inspect", program, "--level", "macro", "--phase", "group 0"]) == 0
+    assert main(["inspect", program, "--level", "macro", "--phase", "sum 0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "; layer 0 conv (Conv), tile 0 of 2, instructions 3:7 of 8"
     assert lines[-1] == "; 1 more: --range 7:8"
@@ -81,6 +81,9 @@ def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.Captur
         (["--level", "macro", "--tile", "-1"], "has no tile -1"),
         (["--level", "macro", "--phase", "x"], "has no phase 'x'"),
         (["--level", "macro", "--range=1:2", "--phase", "gather"], "exclude each other"),
+        (["--range=1:2"], "--tile, --phase and --range choose instructions: give --level dag, macro or micro"),
+        (["--level", "graph", "--phase", "gather"], "choose instructions"),
+        (["--tile", "1"], "choose instructions"),
         (["--level", "macro", "--range=x"], "write A:B"),
         (["--level", "macro", "--range=3"], "must lie within the tile's instructions, 0:8"),
         (["--level", "macro", "--range=5:5"], "must lie within"),

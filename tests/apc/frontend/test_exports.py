@@ -122,7 +122,7 @@ def test_torchscript(tmp_path, opset: int, keep_initializers_as_inputs: bool) ->
     )
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(2)).numpy()
     loaded = compare(onnx.load(path), {"image": images}, step=0.02, share=0.2)
-    assert loaded.graph.graph_inputs[0].onnx_shape == (None, 3, 16, 16)
+    assert loaded.graph.graph_inputs[0].shape == (None, 3, 16, 16)
 
 
 def test_float_activations_are_quantised_with_a_warning() -> None:

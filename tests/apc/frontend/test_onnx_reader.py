@@ -140,8 +140,8 @@ def test_symbolic_axes_need_a_shape() -> None:
     with pytest.raises(UserError, match=r"input x: its shape \['\?', 3, '\?', '\?'\] is symbolic .*--input-shape x="):
         load_graph(built)
     loaded = load_graph(built, input_shapes={"x": (1, 3, 6, 9)})
-    assert loaded.graph.graph_inputs[0].onnx_shape == (None, 3, 6, 9)
-    assert loaded.graph.outputs[0].onnx_shape == (None, 4, 4, 7)
+    assert loaded.graph.graph_inputs[0].shape == (None, 3, 6, 9)
+    assert loaded.graph.outputs[0].shape == (None, 4, 4, 7)
     with pytest.raises(UserError, match="input x: the shape .* does not fit"):
         load_graph(built, input_shapes={"x": (1, 4, 6, 9)})
     with pytest.raises(UserError, match=r"there is no input y; the inputs are \['x'\]"):

@@ -47,7 +47,7 @@ def test_conv_1d() -> None:
     y = model.quantise(model.node("AveragePool", y, kernel_shape=[2], strides=[2]), 0.5, 100)
     y = model.node("GlobalAveragePool", y)
     loaded = compare(model.build(y, shape=("n", 3, 16)), model.images(3, 3, 16))
-    assert loaded.graph.graph_inputs[0].onnx_shape == (None, 3, 16)
+    assert loaded.graph.graph_inputs[0].shape == (None, 3, 16)
 
 
 @pytest.mark.parametrize("trans", [0, 1])
@@ -61,7 +61,7 @@ def test_gemm_and_matmul(trans: int) -> None:
     z = model.node("MatMul", y, model.const(model.ternary(5, 7).T))
     z = model.node("Add", model.const(np.arange(5) / 4), z)
     loaded = compare(model.build(y, z, shape=("n", 3, 2, 2)), model.images(3, 3, 2, 2))
-    assert [out.onnx_shape for out in loaded.graph.outputs] == [(None, 7), (None, 5)]
+    assert [out.shape for out in loaded.graph.outputs] == [(None, 7), (None, 5)]
 
 
 def test_relu_before_and_behind_max_pool_fold_into_the_quantiser() -> None:
@@ -248,7 +248,7 @@ def test_reshapes_that_keep_the_order() -> None:
     again = model.node("Unsqueeze", pooled, model.const([-1, 2], np.int64))
     later = model.quantise(model.node("Relu", model.node("Flatten", back)), 1.0)
     loaded = compare(model.build(out, pooled, again, later), model.images(2, 3, 8, 8))
-    assert [out.onnx_shape for out in loaded.graph.outputs] == [(None, 5), (None, 4), (None, 4, 1, 1), (None, 144)]
+    assert [out.shape for out in loaded.graph.outputs] == [(None, 5), (None, 4), (None, 4, 1, 1), (None, 144)]
 
 
 def test_shape_arithmetic_on_the_batch() -> None:

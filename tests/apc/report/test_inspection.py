@@ -93,7 +93,7 @@ def test_cycles_follow_the_target() -> None:
     record = macro_records(tiny_program(), window(tiny_program(), start=3, stop=4))[0]
     assert (record["opcode"], record["cycles"]) == ("const", 8 + 8 * 4 + 7 * 2)
     assert record["constants"] == [-3]
-    assert record["phase"] == "group 0"
+    assert record["phase"] == "sum 0"
 
 
 @settings(max_examples=40)
@@ -119,7 +119,7 @@ def test_rewinding_brings_every_column_back() -> None:
 def test_texts_of_a_listing() -> None:
     program = tiny_program()
     lines = list(macro_lines(macro_records(program, window(program, layer=1, start=3, stop=11))))
-    assert [line for line in lines if line.startswith("phase")] == ['phase "group 0"', 'phase "requantise"']
+    assert [line for line in lines if line.startswith("phase")] == ['phase "sum 0"', 'phase "requantise"']
     assert len({len(line) for line in lines if not line.startswith("phase")}) == 1
     assert len(list(micro_lines(micro_expansions(program, window(program, stop=1))))) == 1 + 1 + 4 + 4 * 4 - 2
 
@@ -137,14 +137,14 @@ def test_finding_layers_tiles_and_phases() -> None:
     program = tiny_program()
     assert (find_layer(program, "every"), find_layer(program, "1")) == (1, 1)
     layer = program.layers[0]
-    assert phase_ranges(layer.tiles[0]) == [("gather", 0, 3), ("group 0", 3, 7), ("requantise", 7, 8)]
-    assert find_phase(layer, layer.tiles[0], "group 0") == (3, 7)
+    assert phase_ranges(layer.tiles[0]) == [("gather", 0, 3), ("sum 0", 3, 7), ("requantise", 7, 8)]
+    assert find_phase(layer, layer.tiles[0], "sum 0") == (3, 7)
     assert find_tile(layer, 1) is layer.tiles[1]
     with pytest.raises(UserError, match="no layer '2'"):
         find_layer(program, "2")
     with pytest.raises(UserError, match="tiles 0 to 1"):
         find_tile(layer, 2)
-    with pytest.raises(UserError, match="'gather', 'group 0', 'requantise'"):
+    with pytest.raises(UserError, match="'gather', 'sum 0', 'requantise'"):
         find_phase(layer, layer.tiles[0], "none")
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apc.accounting import Accounts
+from backends.rtm_ap import builder
 from backends.rtm_ap.layout import CapacityError
 from backends.target import load_target
 from ir.errors import UserError
@@ -268,6 +269,19 @@ def test_a_layer_that_fits_no_array_is_named() -> None:
     short = load_target("rtm-ap-published", ["array.domains=10"])
     with pytest.raises(CapacityError, match="^layer stem: .*a value of 20 bits does not fit a nanowire of 10 domains"):
         program_of(graph, short)
+
+
+def test_a_tile_with_too_many_constants_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = residual_network(6)
+    one = program_of(graph)
+    most = max(len(tile.constants) for layer in one.layers for tile in layer.tiles)
+    monkeypatch.setattr(builder, "MAX_CONSTANTS", most - 1)
+    several = program_of(graph)
+    assert sum(len(layer.tiles) for layer in several.layers) > len(one.layers) == sum(len(a.tiles) for a in one.layers)
+    compare(graph, several, random_inputs(graph, 1, 0))
+    monkeypatch.setattr(builder, "MAX_CONSTANTS", 1)
+    with pytest.raises(CapacityError, match="a tile needs more than 1 constants"):
+        program_of(graph)
 
 
 def test_a_requantisation_without_a_plan_names_its_layer_once() -> None:
