@@ -68,7 +68,7 @@ def compile_model(
 
     options = options or CompileOptions()
     if options.level not in LEVELS:
-        raise UserError(f"level -{options.level} does not exist in this version: choose from -{', -'.join(LEVELS)}")
+        raise UserError(f"level -{options.level} does not exist: choose from -{', -'.join(LEVELS)}")
     target = load_target(options.target, options.overrides)
     names = ",".join(LEVELS[options.level]) if options.passes is None else options.passes
     passes = parse_passes(names, PASSES)

@@ -79,6 +79,27 @@ class AdderDag:
         return graph
 
 
+def adds(dag: AdderDag) -> int:
+    """Additions: temporaries, the sums of each output's terms, and one accumulation an output that has terms."""
+    return len(dag.temporaries) + len(dag.terms)
+
+
+def without_dead(dag: AdderDag) -> AdderDag:
+    """The DAG without the temporaries that no sum needs, in the same order."""
+    nodes, terms, inputs = dag.temporaries, dag.terms, dag.inputs
+    alive = np.zeros(inputs + len(nodes), bool)
+    alive[:inputs] = True
+    alive[terms["operand"]] = True
+    for k in range(len(nodes) - 1, -1, -1):
+        if alive[inputs + k]:
+            alive[nodes["left"][k]] = alive[nodes["right"][k]] = True
+    renamed = np.cumsum(alive, dtype=np.int32) - 1
+    nodes, terms = nodes[alive[inputs:]].copy(), terms.copy()
+    nodes["left"], nodes["right"] = renamed[nodes["left"]], renamed[nodes["right"]]
+    terms["operand"] = renamed[terms["operand"]]
+    return AdderDag(dag.lo, dag.hi, nodes, terms, dag.outputs)
+
+
 def signed_digits(value: int) -> list[tuple[int, int]]:
     """Canonical signed digits of an integer: (shift, sign) pairs, least significant first.
 

@@ -14,7 +14,7 @@ def forget_stale(module: str) -> None:
     """
     folder = Path(module).parent
     with suppress(OSError):
-        newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
+        newest = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
         for index in (folder / "__pycache__").glob("*.nbi"):
             if index.stat().st_mtime < newest:
                 index.unlink(missing_ok=True)

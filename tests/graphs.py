@@ -15,7 +15,7 @@ from ir.program import Program
 from ir.rounding import Rounding
 from ir.types import IntType, QuantParams, TensorType
 
-LEVELS = ("O0", "O1", "O2")
+LEVELS = ("O0", "O1", "O2", "O3")
 UNIT = QuantParams(np.ones(1, np.float32), np.zeros(1, np.int64))
 NORMAL = load_target("rtm-ap-published")
 TINY = load_target("rtm-ap-published", ["array.rows=64", "array.columns=24", "array.domains=26"])

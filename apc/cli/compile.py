@@ -19,7 +19,7 @@ LEVELS = {
     "O0": "no sharing, fields along nanowires",
     "O1": "the published recipe: subexpressions shared within an input channel",
     "O2": "sharing and layout chosen by the target's energies (default)",
-    "O3": "search for longer (not in this version)",
+    "O3": "as -O2, then search for better sharing: slow",
 }
 HELP = "compile an ONNX file or a PyTorch module to an .apc program"
 

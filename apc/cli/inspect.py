@@ -59,6 +59,8 @@ def _window(program: Program, args: argparse.Namespace) -> Window:
     """The instructions to show: a range, a phase, or as many as fit on a page (of a DAG, the first sums)."""
     from apc.report.inspection import Window, find_layer, find_phase, find_tile, phase_ranges
 
+    if not program.layers:
+        raise ApcError(f"{args.program}: the program has no layer")
     index = find_layer(program, args.layer) if args.layer is not None else 0
     layer = program.layers[index]
     tile = find_tile(layer, args.tile)

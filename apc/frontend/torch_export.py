@@ -33,12 +33,15 @@ def call_factory(source: str) -> tuple[torch.nn.Module, Any]:
         sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:
         raise UserError(f"{source}: the module cannot be imported: {error}; check the name and the folder") from error
     make = getattr(module, factory, None)
     if not callable(make):
         raise UserError(f"{source}: the module {name} has no callable {factory}")
-    made = make()
+    try:
+        made = make()
+    except Exception as error:
+        raise UserError(f"{source}: the factory raised {type(error).__name__}: {error}") from error
     if not isinstance(made, tuple) or len(made) != 2:
         raise UserError(f"{source}: must return (nn.Module, example input), not {type(made).__name__}")
     return made

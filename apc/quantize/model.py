@@ -83,7 +83,11 @@ def quantize_model(
         sample = observed[point.tensor].sample
         record["activation_error"] = relative_error(sample, quantisers[point.tensor].apply(sample))
     quantised = graph.to_model()
-    onnx.checker.check_model(quantised)
+    try:
+        onnx.checker.check_model(quantised)
+    except onnx.checker.ValidationError as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(f"the model is not valid ONNX and cannot be quantised: {reason}; export it again") from error
     inputs = [record for record in records.values() if record["op"] == "Input"]
     others = [record for record in records.values() if record["op"] != "Input"]
     told = [record for record in inputs + others if record["weights"] or record["activation"]]

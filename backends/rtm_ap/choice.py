@@ -30,12 +30,16 @@ FALLBACKS: dict[str, tuple[Strategy, ...]] = {
     "O0": (PLAIN, NARROW),
     "O1": (PUBLISHED, PLAIN, NARROW),
     "O2": (PUBLISHED, PLAIN, NARROW),
+    "O3": (PUBLISHED, PLAIN, NARROW),
 }
-"""What each level tries, the first that fits: all there is to -O0 and -O1; -O2 prices ``candidates`` first."""
+"""What each level tries, the first that fits: all there is to -O0 and -O1; -O2 and -O3 price ``candidates`` first."""
+PRICED = ("O2", "O3")
+SEARCH_S = 0.05
+"""Work that -O3 spends on improving the sharing of one group."""
 
 
 def candidates(layer: Layer) -> list[Strategy]:
-    """The strategies of -O2, to be priced."""
+    """The strategies of -O2 and -O3, to be priced."""
     across = Strategy(across=True)
     if not isinstance(layer.body, Linear) or not len(layer.body.weights):
         return [across]
@@ -53,14 +57,16 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     one image, compared by their first tiles. Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
     prices: list[tuple[float, int]] = []
-    tried = candidates(layer) if level == "O2" else []
+    tried = candidates(layer) if level in PRICED else []
     for index, strategy in enumerate(tried):
         try:
             sample = compile_layer(layer, geometry, sources, output, strategy, sample=True)
             prices.append((expected_energy_J(sample, layer, target), index))
         except CapacityError:
             continue
-    for strategy in [tried[index] for _, index in sorted(prices)] + list(FALLBACKS[level]):
+    fitting = [tried[index] for _, index in sorted(prices)]
+    searched = [replace(fitting[0], search_s=SEARCH_S)] if level == "O3" and fitting and fitting[0].share else []
+    for strategy in [*searched, *fitting, *FALLBACKS[level]]:
         try:
             return compile_layer(layer, geometry, sources, output, strategy)
         except CapacityError as error:

@@ -51,13 +51,14 @@ class Strategy:
     ``together``: how many inputs are summed together, in columns of their own; 0: the window of one channel;
     ``share``: common subexpressions of a group are shared, and what a group adds to an output is summed before it
     meets the accumulator; ``across``: fields across columns, else along nanowires; ``outputs``: most output channels
-    of a tile, 0 for as many as fit.
+    of a tile, 0 for as many as fit; ``search_s``: work to spend on each group's sharing, in seconds of a typical core.
     """
 
     together: int = 0
     share: bool = False
     across: bool = False
     outputs: int = 0
+    search_s: float = 0.0
 
 
 Parts = list[tuple[Tile, list[Field]]]
@@ -262,7 +263,7 @@ class LinearCompiler:
             inside["output"] = local[inside["output"]]
             lo, hi = self.lo[variables], self.hi[variables]
             dag = AdderDag(lo, hi, np.zeros(0, NODE), inside, len(channels))
-            yield int(number[first]), variables, (shared(dag) if self.strategy.share else dag)
+            yield int(number[first]), variables, shared(dag, self.strategy.search_s) if self.strategy.share else dag
 
     def _emit_tile(
         self, channels: np.ndarray, groups: list[tuple[int, np.ndarray, AdderDag]], layout: Layout

@@ -11,9 +11,8 @@ import math
 import numba
 import numpy as np
 
-from ir.adders import AdderDag
+from ir.adders import AdderDag, without_dead
 from ir.cse.greedy import draw, extract, generator, pack, unpack
-from ir.cse.schedule import without_dead
 
 WORK_PER_SECOND = 150_000_000
 """Terms handled in a second. A budget in seconds is a budget in terms, so that every machine finds the same."""

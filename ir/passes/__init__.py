@@ -6,5 +6,5 @@ from ir.passes.merge_duplicates import MergeDuplicates
 
 PASSES: dict[str, type[Pass]] = {item.name: item for item in (DeadCode, MergeDuplicates)}
 
-LEVELS: dict[str, tuple[str, ...]] = dict.fromkeys(("O0", "O1", "O2"), ("dead-code", "merge-duplicates"))
+LEVELS: dict[str, tuple[str, ...]] = dict.fromkeys(("O0", "O1", "O2", "O3"), ("dead-code", "merge-duplicates"))
 """Optimisation levels: names of passes in order."""

@@ -5,7 +5,7 @@ register. So words become a type of their own, an LLVM vector <n x i64>, with ``
 population counts: kernels read like scalar code over one word. n is the length of a tuple of integers that callers
 pass along (``lanes``), because only a tuple's length is part of its Numba type.
 
-All functions here exist in jitted code only. Numba's cache does not see this file: touch ``kernels.py`` after a change.
+All functions here exist in jitted code only.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"level": "O3"}, "level -O3 does not exist in this version: choose from -O0, -O1, -O2"),
+        ({"level": "O4"}, "level -O4 does not exist: choose from -O0, -O1, -O2, -O3"),
         ({"passes": "dead-code,nothing"}, "there is no pass 'nothing'"),
         ({"target": "no-such-target"}, "no-such-target"),
         ({"overrides": ["columns=-4"]}, "columns"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ir.adders import NODE, TERM, AdderDag, signed_digits, terms_of
+from ir.adders import NODE, TERM, AdderDag, adds, signed_digits, terms_of, without_dead
 
 
 def fewest_digits(value: int) -> int:
@@ -84,3 +84,12 @@ def test_verify_finds_what_is_wrong(part: str, index: int, key: str, value: int,
     getattr(graph, part)[key][index] = value
     with pytest.raises(ValueError, match=message):
         graph.verify()
+
+
+def test_temporaries_that_nothing_needs_are_dropped() -> None:
+    nodes = np.array([(0, 0, 1, 0, 1), (1, 0, 2, 0, -1), (3, 0, 2, 0, 1)], NODE)
+    terms = np.array([(0, 4, 0, 1), (1, 0, 1, -1)], TERM)
+    dag = AdderDag(np.zeros(3, np.int64), np.full(3, 3), nodes, terms, 2)
+    alive = without_dead(dag)
+    assert len(alive.temporaries) == 1 and adds(alive) == 3 and adds(dag) == 5
+    np.testing.assert_array_equal(alive.matrix(), dag.matrix())

@@ -75,15 +75,6 @@ def test_passes_and_print_after(model: Path, capsys: pytest.CaptureFixture[str])
     assert printed.count("; after ") == 2 and "; after merge-duplicates" in printed
 
 
-@pytest.mark.parametrize("level", ["-O3"])
-def test_levels_of_later_versions_are_refused(
-    model: Path, tmp_path: Path, level: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    line = failure(capsys, "compile", model, level, "-o", tmp_path / "m.apc")
-    assert line == f"level {level} does not exist in this version: choose from -O0, -O1, -O2"
-    assert not (tmp_path / "m.apc").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -7,8 +7,10 @@ import jsonschema
 import networkx as nx
 import pytest
 
+import apc
 from apc import artifact
 from apc.cli import main
+from tests.apc.frontend.models import Model
 from tests.programs import tiny_program
 
 SCHEMA = Path(__file__).parent.parent.parent.parent / "apc" / "schemas" / "apc.inspect.json"
@@ -106,3 +108,10 @@ def test_a_damaged_program(program: str, capsys: pytest.CaptureFixture[str]) -> 
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["inspect", program]) == 2
     assert capsys.readouterr().err.startswith(f"apc: error: {program}: not an artifact, or truncated")
+
+
+def test_a_program_without_a_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, model = tmp_path / "none.apc", Model()
+    artifact.save(apc.compile(model.build(model.quantise("x"))), path)
+    assert main(["inspect", str(path), "--level", "macro"]) == 2
+    assert capsys.readouterr().err == f"apc: error: {path}: the program has no layer\n"

@@ -74,6 +74,10 @@ def not_a_pair() -> int:
     return 3
 
 
+def raises() -> float:
+    return 1 / 0
+
+
 NOT_CALLABLE = 3
 
 
@@ -147,6 +151,7 @@ def test_factory(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     for source, message in [
         ("no_such_module_here:network", "cannot be imported"),
         ("factory_of_tests:nothing", "has no callable nothing"),
+        ("factory_of_tests:raises", "the factory raised ZeroDivisionError: division by zero"),
         ("factory_of_tests:NOT_CALLABLE", "has no callable NOT_CALLABLE"),
         ("factory_of_tests:not_a_pair", r"must return \(nn.Module, example input\), not int"),
     ]:

@@ -245,3 +245,10 @@ def test_weights_that_are_not_finite_are_refused_by_layer() -> None:
 def test_double_precision_is_refused() -> None:
     with pytest.raises(UserError, match="input x has type DOUBLE; export the model in float32"):
         quantize_model(parse("g (double[1] x) => (double[1] y) { y = Relu (x) }"))
+
+
+def test_a_model_that_is_not_valid_onnx_is_refused_in_one_line() -> None:
+    model = residual_net()
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(UserError, match="^the model is not valid ONNX and cannot be quantised: .*shape.*; export it"):
+        quantize_model(model)

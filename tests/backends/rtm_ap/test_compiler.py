@@ -73,6 +73,17 @@ def test_random_graphs_on_tiny_arrays(random: Random, batch: int) -> None:
     compare(graph, program, random_inputs(graph, batch, random.randrange(1 << 30)))
 
 
+def test_most_random_graphs_fit_tiny_arrays() -> None:
+    """Or the test above would look at nothing."""
+    refused = 0
+    for seed in range(40):
+        try:
+            program_of(random_graph(Random(seed), operations=5), TINY)
+        except CapacityError:
+            refused += 1
+    assert refused < 20
+
+
 @settings(max_examples=12)
 @given(st.randoms(use_true_random=False), st.integers(1, 2))
 def test_both_engines_count_alike_and_static_counts_are_theirs(random: Random, batch: int) -> None:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir.adders import NODE, TERM, AdderDag
-from ir.cse import adds, share_pairs
+from ir.adders import NODE, TERM, AdderDag, adds
+from ir.cse import share_pairs
 from tests.ir.cse.matrices import adders, dag_of, same_dag, ternary, weights
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir.cse import adds, improve, share_pairs, share_trits, work_for
+from ir.adders import adds
+from ir.cse import improve, share_pairs, share_trits, work_for
 from tests.ir.cse.matrices import adders, dag_of, same_dag, ternary, weights
 
 

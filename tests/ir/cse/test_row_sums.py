@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ir.adders import TERM, AdderDag
-from ir.cse import adds, intervals, row_sums, share_pairs, share_trits
+from ir.adders import TERM, AdderDag, adds
+from ir.cse import intervals, row_sums, share_pairs, share_trits
 from ir.types import IntType
 from tests.ir.cse.matrices import dag_of, ternary, weights
 
