@@ -1,4 +1,4 @@
-"""Static counts of small tiles by hand; tests/simulator/test_machine.py compares them with counted ones."""
+"""Static counts of small tiles by hand; tests/simulator/rtm/test_machine.py compares them with counted ones."""
 
 from __future__ import annotations
 

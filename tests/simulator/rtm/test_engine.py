@@ -16,7 +16,7 @@ from ir.verify_program import verify_program
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError
 from simulator.rtm.run import ReferenceEngine
 from tests.programs import macro
-from tests.simulator.random_programs import (
+from tests.simulator.rtm.random_programs import (
     program_of,
     random_images,
     random_program,

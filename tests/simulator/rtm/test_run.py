@@ -15,7 +15,7 @@ from simulator.rtm import gather, kernels
 from simulator.rtm.engine import SimulationError
 from simulator.rtm.run import run_program
 from tests.programs import tiny_program
-from tests.simulator.random_programs import random_images, random_program
+from tests.simulator.rtm.random_programs import random_images, random_program
 
 
 def image_of(program: Program, batch: int, seed: int = 0) -> dict[str, np.ndarray]:
