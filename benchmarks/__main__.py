@@ -15,7 +15,7 @@ from pathlib import Path
 
 from apc.cli.console import log, result_console
 from apc.errors import ApcError
-from benchmarks.groups import GROUPS, description
+from benchmarks.groups import GROUPS, ON_REQUEST, description
 from benchmarks.processes import CommandError
 from benchmarks.report import origin, table, write
 from benchmarks.results import Limit, Result
@@ -23,16 +23,19 @@ from benchmarks.workload import FULL, QUICK, Workload
 
 
 def main(arguments: list[str] | None = None) -> int:
+    known = ", ".join(GROUPS | ON_REQUEST)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of {', '.join(GROUPS)} (default: all)")
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"some of {known} (default: all but {', '.join(ON_REQUEST)})"
+    )
     parser.add_argument("--quick", action="store_true", help="a tiny network: does everything run? Nothing is written")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="DIR", help="where files go")
     options = parser.parse_args(arguments)
-    unknown = sorted(set(options.groups) - set(GROUPS))
+    unknown = sorted(set(options.groups) - set(GROUPS | ON_REQUEST))
     if unknown:
-        parser.error(f"there is no group {', '.join(unknown)}: choose from {', '.join(GROUPS)}")
+        parser.error(f"there is no group {', '.join(unknown)}: choose from {known}")
 
     console = result_console()
     source = origin("python -m benchmarks")
@@ -54,7 +57,7 @@ def run_group(name: str, workload: Workload) -> list[Result]:
     """The group's results; where a command of it fails, those so far and one that says so."""
     results = []
     try:
-        for result in GROUPS[name](workload):
+        for result in (GROUPS | ON_REQUEST)[name](workload):
             results.append(result)
     except (CommandError, ApcError) as error:
         log(str(error))

@@ -1,4 +1,4 @@
-"""Every group of measures, by name, in the order in which they run."""
+"""Every group of measures, by name, in the order in which they run; and those that run only when they are named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.command_line import command_line, first_call
 from benchmarks.compilation import compilation
+from benchmarks.cse import cse
 from benchmarks.exactness import exactness, float_scales
 from benchmarks.kernels import kernels
+from benchmarks.levels import levels
 from benchmarks.results import Result
 from benchmarks.simulation import simulation
 from benchmarks.workload import Workload
@@ -18,13 +20,17 @@ GROUPS: dict[str, Group] = {
     "exactness": exactness,
     "float_scales": float_scales,
     "compilation": compilation,
+    "levels": levels,
     "simulation": simulation,
     "command_line": command_line,
     "first_call": first_call,
     "kernels": kernels,
 }
 
+ON_REQUEST: dict[str, Group] = {"cse": cse}
+"""Takes minutes, and a package that nothing else needs."""
+
 
 def description(name: str) -> str:
     """The first line of a group's docstring."""
-    return (GROUPS[name].__doc__ or "").splitlines()[0]
+    return ((GROUPS | ON_REQUEST)[name].__doc__ or "").splitlines()[0]
