@@ -12,7 +12,7 @@ from backends.cost import CostReport
 from backends.rtm_ap.chip import LayerPlan, plan_chip
 from backends.rtm_ap.cost import LayerEvents, cycles_of, report
 from backends.target import Target
-from ir.counts import StaticCounts, expected_written_bits, search_key_columns, searched_fields, static_counts
+from ir.counts import StaticCounts, expected_written_bits, program_counts, search_key_columns
 from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD_BITS, Op
 from ir.program import Program, Tile
 
@@ -37,22 +37,14 @@ class LayerStatics:
 
 
 class Accounts:
-    """Static counts of a program, computed once; prices for any batch and any written bits."""
+    """Static counts of a program, computed once (``counts``: of every tile of every layer); prices for any batch and
+    any written bits."""
 
     def __init__(self, program: Program, target: Target | None = None) -> None:
         """``target``: prices other than those the program was compiled with (its array must be the same)."""
         self.program = program
         self.target = Target.from_table(program.target) if target is None else target
-        columns, search_or = self.target.array.columns, self.target.features.search_or
-        self._tiles: list[list[StaticCounts]] = [
-            [
-                static_counts(
-                    tile, source_fields=searched_fields(tile, program.tensors), search_or=search_or, columns=columns
-                )
-                for tile in layer.tiles
-            ]
-            for layer in program.layers
-        ]
+        self.counts = program_counts(program)
         self._plans: dict[int, list[LayerPlan]] = {}
 
     def layers(self) -> list[LayerStatics]:
@@ -60,7 +52,7 @@ class Accounts:
         return [self._layer_statics(index, plan) for index, plan in enumerate(self.plans(1))]
 
     def _layer_statics(self, index: int, plan: LayerPlan) -> LayerStatics:
-        layer, counts = self.program.layers[index], self._tiles[index]
+        layer, counts = self.program.layers[index], self.counts[index]
         instructions = sum(len(tile.instructions) for tile in layer.tiles)
         return LayerStatics(
             name=layer.name,
@@ -80,7 +72,7 @@ class Accounts:
     def plans(self, images: int) -> list[LayerPlan]:
         """Where every layer lies and when it runs, for a batch."""
         if images not in self._plans:
-            layers = list(zip(self.program.layers, self._tiles, strict=True))
+            layers = list(zip(self.program.layers, self.counts, strict=True))
             cycles = [
                 [self._tile_cycles(tile, c) for tile, c in zip(layer.tiles, counts, strict=True)]
                 for layer, counts in layers
@@ -120,7 +112,7 @@ class Accounts:
     def _events(self, index: int, plan: LayerPlan, images: int, written_bits: float) -> LayerEvents:
         layer, plans = self.program.layers[index], self.plans(images)
         search_rows = shifted = keys = 0
-        for tile, counts in zip(layer.tiles, self._tiles[index], strict=True):
+        for tile, counts in zip(layer.tiles, self.counts[index], strict=True):
             search_rows += int(counts.searches.sum()) * plan.active_rows
             shifted += (int(counts.shift_steps.sum()) + counts.rewind_steps) * plan.active_rows
             keys += int(search_key_columns(tile, self.target.features.search_or).sum()) * plan.row_tiles

@@ -155,12 +155,14 @@ def run_model(
     if threads < 1:
         raise UserError(f"--threads {threads}: at least one thread is needed")
     integers = {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
+    accounts = Accounts(program)
     started = time.perf_counter()
     keep: Literal["all", "outputs"] = "all" if check == "reference" else "outputs"
-    simulation = run_program(program, integers, engine=engine, threads=threads, keep=keep, progress=progress)
+    simulation = run_program(
+        program, integers, engine=engine, threads=threads, keep=keep, counts=accounts.counts, progress=progress
+    )
     wall_s = time.perf_counter() - started
     outputs = {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in program.outputs}
-    accounts = Accounts(program)
     written = [float(layer.written_bits.sum()) for layer in simulation.layers]
     result = None
     if check == "reference":

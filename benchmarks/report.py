@@ -84,7 +84,7 @@ def to_markdown(groups: Mapping[str, Sequence[Result]], descriptions: Mapping[st
         f"- Versions: {', '.join(f'{name} {number}' for name, number in source.versions.items())}",
         "- Network, unless a row says otherwise: ResNet-18 at 224x224 (`examples/resnet18.py`), ternary weights of "
         "density 0.2,",
-        "  4-bit activations, int8 stem and classifier, compiled at -O0 (the group `levels` has the others); inputs are",
+        "  4-bit activations, int8 stem and classifier, compiled at -O0 (group `levels` has the others); inputs are",
         "  crops of scikit-learn's two photos",
         "- Every ratio is to a peer measured in turns with it in the same run: the median of the pairs' ratios",
     ]

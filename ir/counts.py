@@ -15,7 +15,7 @@ import numpy as np
 
 from ir.expand import Signature, signature, steps
 from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_CLEARED, Op, gather_index
-from ir.program import FIELD, StoredTensor, Tile, gathered_fields
+from ir.program import FIELD, Program, StoredTensor, Tile, gathered_fields
 from ir.switching import expected_flips
 
 
@@ -144,6 +144,20 @@ def static_counts(tile: Tile, *, source_fields: np.ndarray | None, search_or: bo
     if source_fields is not None:
         _count_sources(tile, source_fields, columns, counts)
     return counts
+
+
+def program_counts(program: Program) -> list[list[StaticCounts]]:
+    """Counts of every tile of every layer, with its sources', on the arrays the program was compiled for."""
+    columns, search_or = int(program.target["array"]["columns"]), bool(program.target["features"]["search_or"])
+    return [
+        [
+            static_counts(
+                tile, source_fields=searched_fields(tile, program.tensors), search_or=search_or, columns=columns
+            )
+            for tile in layer.tiles
+        ]
+        for layer in program.layers
+    ]
 
 
 def search_key_columns(tile: Tile, search_or: bool) -> np.ndarray:

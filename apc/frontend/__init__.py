@@ -90,6 +90,7 @@ def _import(
     except NotQuantised as error:
         if importer.quantises_activations():
             raise NotQuantised(f"{error}; quantise every activation, for instance with `apc quantize`") from error
+        importer.refuse_unsupported()  # before the quantiser runs the model, which would say less
     else:
         warnings = importer.builder.warnings
         if calibration is not None:

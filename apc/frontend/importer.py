@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,14 +93,22 @@ class Importer:
 
     def quantises_activations(self) -> bool:
         """Whether any quantiser works on what depends on the inputs (and not only on weights)."""
+        operators = {node.op_type for node in self._on_activations()}
+        return not operators.isdisjoint(set(_KEPT) - {"DequantizeLinear"})
+
+    def refuse_unsupported(self) -> None:
+        """Raise UserError for the first operator on activations that the importer does not know."""
+        for node in self._on_activations():
+            self._handler(node)
+
+    def _on_activations(self) -> Iterator[Node]:
+        """The nodes that depend on the network's inputs, in order."""
         variable = set(self.builder.raw_inputs)
         for position in self.alive:
             proto = self.proto.node[position]
             if variable.intersection(proto.input):
-                if proto.op_type in _KEPT and proto.op_type != "DequantizeLinear":
-                    return True
                 variable.update(proto.output)
-        return False
+                yield self._node(position)
 
     # ---- nodes ----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ir.counts import searched_fields, static_counts
+from ir.counts import StaticCounts, program_counts
 from ir.isa import Field, Op
 from ir.program import LayerProgram, Program
 from simulator.rtm import machine
@@ -45,12 +44,14 @@ def run_program(
     engine: Literal["fast", "reference"] = "fast",
     threads: int = 1,
     keep: Literal["outputs", "all"] = "outputs",
+    counts: list[list[StaticCounts]] | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Simulate a verified program on a batch.
 
     ``inputs``: int64 (N, C, H, W) by the name of each of ``program.inputs``. ``keep``: which tensors the result holds;
-    the others are freed after their last use. Results do not depend on ``threads``.
+    the others are freed after their last use. ``counts``: what ``program_counts`` gives, where the caller has it.
+    Results do not depend on ``threads``.
     Raises SimulationError for inputs that do not fit the program and tensors that the engines cannot store.
     """
     batch = _batch(program, inputs)
@@ -59,7 +60,10 @@ def run_program(
         boundary.tensor: _store_input(program, boundary.tensor, boundary.name, inputs[boundary.name], rows)
         for boundary in program.inputs
     }
-    static = _static_counters(program, batch, rows)
+    static = [
+        _layer_static(program, layer, batch, rows, of_tiles)
+        for layer, of_tiles in zip(program.layers, counts or program_counts(program), strict=True)
+    ]
     results = {boundary.tensor for boundary in program.outputs}
     last_use = _last_uses(program)
     result = SimulationResult(batch)
@@ -185,30 +189,12 @@ def _with_data(static: LayerCounters, written_bits: np.ndarray) -> LayerCounters
     return counters
 
 
-_static_cache: dict[int, tuple[weakref.ref[Program], int, list[LayerCounters]]] = {}
-
-
-def _static_counters(program: Program, batch: int, rows: list[Rows]) -> list[LayerCounters]:
-    """Everything but ``written_bits``, for each layer; kept for the last batch size of each living program."""
-    kept = _static_cache.get(id(program))
-    if kept is not None and kept[0]() is program and kept[1] == batch:
-        return kept[2]
-    counters = [_layer_static(program, layer, batch, rows) for layer in program.layers]
-    key = id(program)
-    reference = weakref.ref(program, lambda _: _static_cache.pop(key, None))
-    _static_cache[key] = reference, batch, counters
-    return counters
-
-
-def _layer_static(program: Program, layer: LayerProgram, batch: int, rows: list[Rows]) -> LayerCounters:
+def _layer_static(
+    program: Program, layer: LayerProgram, batch: int, rows: list[Rows], of_tiles: list[StaticCounts]
+) -> LayerCounters:
+    """Everything but ``written_bits``."""
     total = LayerCounters()
-    for tile in layer.tiles:
-        counts = static_counts(
-            tile,
-            source_fields=searched_fields(tile, program.tensors),
-            search_or=bool(program.target["features"]["search_or"]),
-            columns=int(program.target["array"]["columns"]),
-        )
+    for tile, counts in zip(layer.tiles, of_tiles, strict=True):
         moved = np.zeros(CLASSES, np.int64)
         moved[Op.GATHER] = moved_bits(program, layer, tile).sum() * batch
         source_rows = {tensor: rows[tensor] for tensor in counts.sources}
