@@ -193,9 +193,13 @@ def _check_seal(content: bytes) -> None:
         raise ArtifactError("too short for an artifact")
     mark, *_, directory_bytes, _, comment_bytes = _END_RECORD.unpack_from(content, start)
     if mark != b"PK\5\6" or comment_bytes != _SEAL_BYTES:
-        raise ArtifactError("not an artifact, or truncated: it does not end as `apc compile` ends one")
+        raise ArtifactError(
+            "not an artifact, or truncated: it does not end as `apc compile` ends one; compile the model (again)"
+        )
     if _seal(content) != content[-_SEAL_BYTES:]:
-        raise ArtifactError("the checksum at its end is not that of its bytes; it was damaged or edited")
+        raise ArtifactError(
+            "the checksum at its end is not that of its bytes; it was damaged or edited; compile the model again"
+        )
     if directory_bytes > _MAX_DIRECTORY_BYTES or content[max(start - 20, 0) : start].startswith(b"PK\6\7"):
         raise ArtifactError("zip directory: too large")
 

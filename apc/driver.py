@@ -148,9 +148,11 @@ def run_model(
 
     expected = {boundary.name for boundary in program.inputs}
     if set(inputs) != expected:
+        needed = sorted(expected)
+        advice = "rename the arrays" if len(inputs) == len(expected) else f"give {', '.join(needed)} and nothing else"
         raise UserError(
             f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
-            f"{', '.join(sorted(expected))}: rename the arrays"
+            f"{', '.join(needed)}: {advice}"
         )
     if threads < 1:
         raise UserError(f"--threads {threads}: at least one thread is needed")

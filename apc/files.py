@@ -39,3 +39,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: str | Path | None) -> None:
+    """Raise UserError now where ``atomic_write`` of ``path`` would raise it after the work is done."""
+    if path is None:
+        return
+    goal = Path(path).resolve()
+    if goal.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    if not goal.parent.is_dir():
+        raise UserError(f"{path}: cannot be written: there is no folder {goal.parent}; create it first")
+    if not os.access(goal.parent, os.W_OK):
+        raise UserError(f"{path}: cannot be written: the folder {goal.parent} is read-only")

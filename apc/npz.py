@@ -23,7 +23,9 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: cannot be read as an .npz archive of plain arrays ({error})") from None
+        raise UserError(
+            f"{path}: cannot be read as an .npz archive of plain arrays; save it with numpy.savez(path, NAME=array)"
+        ) from None
 
 
 def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:

@@ -282,7 +282,10 @@ def _override(target: Target, overrides: list[str]) -> Target:
             "year": target.provenance[f"{section}.{key}"].year,
             "assumed": True,
         }
-    return Target.from_table(table, f"--set {' '.join(overrides)}") if overrides else target
+    if not overrides:
+        return target
+    table["name"] = f"{target.name} with {', '.join(text.strip() for text in overrides)}"
+    return Target.from_table(table, f"--set {' '.join(overrides)}")
 
 
 def _assemble(
@@ -332,7 +335,9 @@ def _checked(value: object, entry: _Entry, name: str, where: str) -> int | float
         raise TargetError(f"{where}: {name} must be finite, not {value}")
     if not entry.low <= value <= entry.high or (entry.positive and value <= 0):
         opening = "above" if entry.positive else "from"
-        raise TargetError(f"{where}: {name} must be {opening} {entry.low:g} to {entry.high:g}, not {_shown(value)}")
+        raise TargetError(
+            f"{where}: {name} must be {opening} {_bound(entry.low)} to {_bound(entry.high)}, not {_shown(value)}"
+        )
     return int(value) if entry.kind is int else float(value)
 
 
@@ -356,6 +361,10 @@ def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], where: str
     for key in content:
         if key not in known:
             raise TargetError(f"{where}: unknown entry {prefix}{_shown(key)}; known: {', '.join(sorted(known))}")
+
+
+def _bound(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def _shown(value: object) -> str:

@@ -57,10 +57,12 @@ def run(args: argparse.Namespace) -> int:
     """Compiles, writes the program where -o is given, prints the layers. Returns 0; UserError for bad input."""
     from apc import artifact
     from apc.driver import CompileOptions, compile_model
+    from apc.files import require_writable
     from apc.npz import read_npz
     from apc.report.compilation import compile_report, compile_table
     from apc.report.units import with_unit
 
+    require_writable(args.output)
     options = CompileOptions(
         target=args.target,
         overrides=args.overrides,
@@ -91,13 +93,14 @@ def run(args: argparse.Namespace) -> int:
     printer.print("Counts are exact: the program is static, and its cycles are those a run takes.", soft_wrap=True)
     printer.print(
         f"Energy is an ESTIMATE from expected switching, on {report['target']}: "
-        f"{with_unit(estimate['total'], 'J')} an image ({parts}). `apc run` counts it.",
+        f"{with_unit(estimate['total'], 'J')} for an image that runs alone ({parts}). `apc run` counts it.",
         soft_wrap=True,
     )
-    if args.output is not None:
-        printer.print(
-            f"{args.output}: {args.output.stat().st_size:,} bytes, compiled in {compile_s:.1f} s", soft_wrap=True
-        )
+    done = f"compiled with -{args.level} in {compile_s:.1f} s"
+    if args.output is None:
+        printer.print(f"{done}; no file was written: name one with -o OUT.apc", soft_wrap=True)
+    else:
+        printer.print(f"{args.output}: {args.output.stat().st_size:,} bytes, {done}", soft_wrap=True)
     return 0
 
 

@@ -30,9 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """Simulates all images of the input. Returns 0, or 1 where a check found differences; UserError for bad input."""
     from apc import artifact
     from apc.driver import run_model
+    from apc.files import require_writable
     from apc.npz import read_npz, write_npz
     from apc.report.run import layer_table, run_report, summary
 
+    require_writable(args.output)
     program = artifact.load(args.program)
     inputs = read_npz(args.input)
     with console.progress("simulating") as update:

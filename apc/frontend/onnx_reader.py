@@ -35,7 +35,9 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
         model = onnx.load_model_from_string(data)
     # protobuf's DecodeError, which comes from a package without type stubs, or whatever onnx makes of the bytes
     except Exception as error:
-        raise UserError(f"{path}: is not an ONNX file, or is truncated; export or copy it again") from error
+        raise UserError(
+            f"{path}: is not an ONNX file, or is truncated; export or copy it again (an .apc file is compiled already)"
+        ) from error
     if not model.ir_version or not model.HasField("graph") or not model.opset_import:
         raise UserError(f"{path}: is not an ONNX model (it has no graph or no version); export or copy it again")
     _load_external(model, path, digest)

@@ -88,8 +88,8 @@ def summary(report: dict[str, Any]) -> list[str]:
     )
     lines = [
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
-        f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine",
-        f"energy per image {with_unit(report['energy_J']['total'], 'J')}: {parts}",
+        f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine for all of them",
+        f"energy per image{' of this batch' if report['images'] > 1 else ''} {with_unit(report['energy_J']['total'], 'J')}: {parts}",
     ]
     lines += [
         f"left to the host: {step['operator']} {step['name']}, {step['bytes_per_image']:,} bytes an image"

@@ -295,6 +295,8 @@ class LinearCompiler:
         running: np.ndarray,
     ) -> None:
         """Load by load, group by group. Raises CapacityError where temporaries do not fit."""
+        if not groups:
+            return
         at_once = layout.inputs_at_once // self.together
         columns, domains = layout.input_places(at_once * self.together)
         zero = builder.constant(0)

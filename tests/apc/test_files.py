@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from apc.files import atomic_write
+from apc.files import atomic_write, require_writable
 from ir.errors import UserError
 
 
@@ -62,3 +62,13 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"x\.apc: cannot be written"), atomic_write(tmp_path / "file" / "x.apc"):
         pass
+
+
+def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path) -> None:
+    require_writable(None)
+    require_writable(tmp_path / "new.txt")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="is a folder"):
+        require_writable(tmp_path)
+    with pytest.raises(UserError, match="there is no folder .*missing; create it first"):
+        require_writable(tmp_path / "missing" / "new.txt")

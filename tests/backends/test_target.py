@@ -133,7 +133,7 @@ def test_overrides_replace_figures_and_say_so() -> None:
         ("write_bit_J=nan", "energy.write_bit_J must be finite, not nan"),
         ("write_bit_J=-inf", "energy.write_bit_J must be finite, not -inf"),
         ("write_bit_J='1'", "energy.write_bit_J must be a number"),
-        ("rows=0x" + "f" * 9999, "array.rows must be from 64 to 1.04858e+06, not a huge number"),
+        ("rows=0x" + "f" * 9999, "array.rows must be from 64 to 1048576, not a huge number"),
         ("rows=" + "9" * 9999, "is not a number"),
     ],
 )

@@ -312,3 +312,12 @@ def test_compiling_twice_gives_the_same_program() -> None:
         for a, b in zip(one.tiles, other.tiles, strict=True):
             assert a.instructions.tobytes() == b.instructions.tobytes() and a.phases == b.phases
             assert a.constants.tobytes() == b.constants.tobytes() and a.gathers.tobytes() == b.gathers.tobytes()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("columns", [16, 18, 24])
+def test_few_columns_compile_right_or_are_refused(columns: int, level: str) -> None:
+    """Layers without sums of their own (a residual addition) need no column for inputs."""
+    graph = residual_network(8)
+    target = load_target("rtm-ap-published", [f"array.columns={columns}", "array.domains=48"])
+    compare(graph, program_of(graph, target, level), random_inputs(graph, 1, 3))
