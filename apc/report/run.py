@@ -86,10 +86,11 @@ def summary(report: dict[str, Any]) -> list[str]:
     parts = ", ".join(
         f"{part} {with_unit(value, 'J')}" for part, value in report["energy_J"].items() if part != "total"
     )
+    shared = " of this batch" if report["images"] > 1 else ""
     lines = [
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
         f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine for all of them",
-        f"energy per image{' of this batch' if report['images'] > 1 else ''} {with_unit(report['energy_J']['total'], 'J')}: {parts}",
+        f"energy per image{shared} {with_unit(report['energy_J']['total'], 'J')}: {parts}",
     ]
     lines += [
         f"left to the host: {step['operator']} {step['name']}, {step['bytes_per_image']:,} bytes an image"
