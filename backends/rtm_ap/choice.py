@@ -34,7 +34,7 @@ FALLBACKS: dict[str, tuple[Strategy, ...]] = {
 }
 """What each level tries, the first that fits: all there is to -O0 and -O1; -O2 and -O3 price ``candidates`` first."""
 PRICED = ("O2", "O3")
-SEARCH_S = 0.05
+SEARCH_S = 0.01
 """Work that -O3 spends on improving the sharing of one group."""
 
 
