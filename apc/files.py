@@ -19,9 +19,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     followed; a device or pipe is written to directly. Raises UserError where ``path`` cannot be written.
     """
     path = Path(path)
-    goal = path.resolve()
-    if goal.is_dir():
-        raise UserError(f"{path}: is a folder; name a file to write")
+    goal = _goal(path)
     if goal.exists() and not goal.is_file():
         yield goal
         return
@@ -45,10 +43,16 @@ def require_writable(path: str | Path | None) -> None:
     """Raise UserError now where ``atomic_write`` of ``path`` would raise it after the work is done."""
     if path is None:
         return
-    goal = Path(path).resolve()
-    if goal.is_dir():
-        raise UserError(f"{path}: is a folder; name a file to write")
+    goal = _goal(path)
     if not goal.parent.is_dir():
         raise UserError(f"{path}: cannot be written: there is no folder {goal.parent}; create it first")
     if not os.access(goal.parent, os.W_OK):
         raise UserError(f"{path}: cannot be written: the folder {goal.parent} is read-only")
+
+
+def _goal(path: str | Path) -> Path:
+    """The file that ``path`` names, links followed. Raises UserError for a folder."""
+    goal = Path(path).resolve()
+    if goal.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    return goal
