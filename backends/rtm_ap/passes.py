@@ -1,0 +1,138 @@
+"""The passes that shrink a layer's arithmetic, and what each level runs.
+
+A pass is a frozen dataclass: its fields are its options, its docstring its documentation (docs/passes.md is made from
+it). ``Pipeline`` is the set that is on; a pass that is missing from it is off, which every pass defines as the
+plainest thing that is right. ``backends.rtm_ap.choice`` reads the pipeline to list a layer's candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar
+
+
+@dataclass(frozen=True)
+class Cse:
+    """Common subexpressions of a group of inputs are computed once.
+
+    ``channels``: input channels (windows) of a group, 0: chosen by price; ``cluster``: channels that share much are put
+    into one group; ``budget_s``: work to spend on ruin and recreate over the whole network, in seconds of a typical core
+    (work is counted, not time, so results do not depend on the machine); ``seed``: of its random draws.
+
+    Off: every weight that is not zero is an addition of its own.
+    """
+
+    name: ClassVar[str] = "cse"
+    channels: int = 0
+    cluster: bool = False
+    budget_s: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """What a group adds to an output is summed in a narrow temporary and meets the wide accumulator once.
+
+    Off: every term is added to the accumulator itself.
+    """
+
+    name: ClassVar[str] = "row-sums"
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Which inputs are summed together, how many outputs share an array, and which operand stays in the array: the
+    activations (weights are the instructions) or the weights (activation bits are broadcast in the key).
+
+    ``outputs``: most output channels of a tile, 0: chosen by price; ``stationary``: "activations", "weights" where
+    a layer allows it, or "auto", by price.
+
+    Off: one channel's window at a time, as many outputs as fit, activations stationary.
+    """
+
+    name: ClassVar[str] = "tiling"
+    outputs: int = 0
+    stationary: Literal["auto", "activations", "weights"] = "auto"
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Signed values are held as unsigned ones, a constant above their value, so that nothing is sign-extended: a
+    carry ripples through the upper bits in 2 passes a bit instead of 4. The constants are taken off the sum at the end.
+
+    Off: two's complement.
+    """
+
+    name: ClassVar[str] = "widths"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A sum out of place overwrites what its columns held, writing only bits that differ.
+
+    Off: the columns are cleared first.
+    """
+
+    name: ClassVar[str] = "selection"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where fields lie. ``fields``: "across" columns at one domain, a register file that never shifts with
+    accumulators swept past it; "along" nanowires; "auto", by price.
+
+    Off: along nanowires.
+    """
+
+    name: ClassVar[str] = "placement"
+    fields: Literal["auto", "across", "along"] = "auto"
+
+
+@dataclass(frozen=True)
+class ShareRequantise:
+    """Channels with equal requantisation constants use one copy of them.
+
+    Off: every channel has its own.
+    """
+
+    name: ClassVar[str] = "requantise"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The instruction stream is encoded with short forms for common instructions (docs/encoding.md): its bits are
+    fetched and broadcast for every image.
+
+    Off: plain records of 128 bits.
+    """
+
+    name: ClassVar[str] = "encoding"
+
+
+LayerPass = Cse | RowSums | Tiling | Widths | Selection | Placement | ShareRequantise | Encoding
+LAYER_PASSES: dict[str, type[LayerPass]] = {
+    item.name: item for item in (Cse, RowSums, Tiling, Widths, Selection, Placement, ShareRequantise, Encoding)
+}
+
+P = TypeVar("P", bound=LayerPass)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The layer passes that are on, at most one of a kind."""
+
+    passes: tuple[LayerPass, ...] = ()
+
+    def get(self, kind: type[P]) -> P | None:
+        """The pass of this kind, or None where it is off."""
+        return next((item for item in self.passes if isinstance(item, kind)), None)
+
+
+LEVELS: dict[str, Pipeline] = {
+    "O0": Pipeline(),
+    "O1": Pipeline((Cse(channels=1),)),
+    "O2": Pipeline((Cse(cluster=True), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())),
+    "O3": Pipeline(
+        (Cse(cluster=True, budget_s=60.0), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())
+    ),
+}
