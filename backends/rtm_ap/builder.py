@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from backends.rtm_ap.arithmetic import HELD
 from backends.rtm_ap.layout import CapacityError
 from backends.rtm_ap.shared_sums import Emission
-from backends.rtm_ap.terms import PLACE
-from ir.isa import A_ACROSS, A_SIGNED, MAX_CONSTANTS, R_ACROSS, R_SIGNED, RECORD, Field, Op
+from ir.isa import A_ACROSS, A_SIGNED, MAX_CONSTANTS, R_ACROSS, R_FRESH, R_SIGNED, RECORD, Field, Op
 from ir.program import FIELD, GATHER, Tile
 from ir.types import IntType
 
@@ -34,10 +34,12 @@ def variable_types(sources: list[Source], variables: np.ndarray) -> tuple[np.nda
 
 @dataclass
 class TileBuilder:
-    """``sources``: the layer's. ``adds`` and ``bit_adds`` count the additions and subtractions emitted, and their
-    result widths, ``groups`` how often inputs are loaded."""
+    """``sources``: the layer's. ``share_constants``: equal constants are kept once. ``adds`` and ``bit_adds`` count the
+    additions and subtractions of sums (not of requantisation), and their result widths, ``groups`` how often inputs are
+    loaded."""
 
     sources: list[Source]
+    share_constants: bool = True
     adds: int = 0
     bit_adds: int = 0
     groups: int = 0
@@ -61,9 +63,6 @@ class TileBuilder:
         if a is not None:
             flags |= (A_SIGNED if a.signed else 0) | (A_ACROSS if a.across else 0)
             width, domain, column = a.width, a.domain, a.column
-        if op in (Op.ADD, Op.SUB):
-            self.adds += 1
-            self.bit_adds += r.width
         imm = self.constant(*constants) if constants else 0
         self._pending.append((op, flags, width, 0, r.width, domain, 0, r.domain, column, 0, r.column, imm))
 
@@ -73,17 +72,24 @@ class TileBuilder:
         self._pending.append((Op.EXTEND, flags, width, 0, r.width, 0, 0, r.domain, 0, 0, r.column, 0))
 
     def gather(
-        self, variables: np.ndarray, columns: np.ndarray, domains: np.ndarray, across: bool = False
+        self, variables: np.ndarray, columns: np.ndarray, domains: np.ndarray, across: bool, offset: bool = False
     ) -> np.ndarray:
-        """Load lower.VARIABLE records into fields as wide as they are stored: PLACE records."""
-        places = np.zeros(len(variables), PLACE)
-        places["across"] = across
+        """Load lower.VARIABLE records into fields as wide as they are stored: HELD records. ``offset``: signed channels
+        are held as unsigned numbers."""
+        places = np.zeros(len(variables), HELD)
+        places["across"], places["sign"] = across, 1
         places["column"], places["domain"] = columns, domains
-        places["width"], places["signed"] = variable_types(self.sources, variables)
+        places["lo"], places["hi"] = variables["lo"], variables["hi"]
+        places["width"], signed = variable_types(self.sources, variables)
+        fresh = signed & offset
+        places["signed"] = signed & ~fresh
+        places["offset"] = np.where(fresh, 1 << (places["width"] - 1), 0)
+        places["lo"] += places["offset"]
+        places["hi"] += places["offset"]
         index = self._gather_count + np.arange(len(variables))
         records = np.zeros(len(variables), RECORD)
         records["op"] = Op.GATHER
-        records["flags"] = places["signed"] * R_SIGNED + places["across"] * R_ACROSS
+        records["flags"] = signed * R_SIGNED + places["across"] * R_ACROSS + fresh * R_FRESH
         records["r_width"], records["r_column"], records["r_domain"] = places["width"], columns, domains
         records["imm"], records["a_column"] = index & 0xFFFF, index >> 16
         entries = np.zeros(len(variables), GATHER)
@@ -107,7 +113,7 @@ class TileBuilder:
 
     def constant(self, *values: int) -> int:
         """Index of consecutive constants. Raises CapacityError where ``imm`` would not reach them."""
-        if values not in self._constant_index:
+        if values not in self._constant_index or not self.share_constants:
             if len(self._constants) + len(values) > MAX_CONSTANTS:
                 raise CapacityError(f"a tile needs more than {MAX_CONSTANTS} constants")
             self._constant_index[values] = len(self._constants)
@@ -139,8 +145,8 @@ def interval_types(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def field_of(place: np.void) -> Field:
-    """A PLACE record as a Field."""
-    column, domain, width, signed, across = place.item()
+    """Where a HELD record lies."""
+    column, domain, width, signed, across, *_ = place.item()
     return Field(column, domain, width, bool(signed), bool(across))
 
 

@@ -1,93 +1,186 @@
-"""Which strategy a layer is compiled with: the level's candidates, priced by exact counts on the target."""
+"""Which strategy a layer is compiled with: the pipeline's candidates, priced by exact counts on the target."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from backends.rtm_ap.builder import Source
-from backends.rtm_ap.layers import CompiledLayer, Strategy, compile_layer
+from backends.rtm_ap.decisions import Candidate, Decision
+from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer
 from backends.rtm_ap.layout import CapacityError, Geometry
+from backends.rtm_ap.passes import Cse, Encoding, Pipeline, Placement, RowSums, Selection, ShareRequantise, Tiling, Widths
+from backends.rtm_ap.strategy import Strategy
 from backends.target import Target
 from ir.counts import expected_written_bits, static_counts
 from ir.isa import RECORD_BITS
 from ir.lower import Layer, Linear
 
-PLAIN = Strategy()
-PUBLISHED = Strategy(share=True)
-"""The published recipe: subexpressions shared within one input channel, fields along nanowires."""
-NARROW = Strategy(together=1)
-"""Needs the fewest columns: what fits no other way."""
-
-WINDOWS_TOGETHER = (1, 2, 3)
-INPUTS_TOGETHER = (8, 12, 16, 24)
+WINDOWS_TOGETHER = (1, 2, 3, 4, 5, 6)
+INPUTS_TOGETHER = (8, 16, 24, 32, 40, 48)
 """Inputs of a group where one window is a single input, or too wide."""
 WIDE_WINDOW = 25
-SHARED_OUTPUTS = 64
-"""Outputs of a tile whose sums are shared: more share more, and keep more temporaries alive."""
+BLOCKS = (0, 12, 24, 48)
+"""Consecutive outputs that share: fewer share less, but their temporaries need not be held for long."""
+OUTPUTS = (64, 128, 256)
+"""Output channels of a tile at most: more load inputs less often, and leave fewer columns."""
+SAMPLE_GROUPS = 4
+"""Groups of a layer's first tile that are compiled for a price."""
 
 
-FALLBACKS: dict[str, tuple[Strategy, ...]] = {
-    "O0": (PLAIN, NARROW),
-    "O1": (PUBLISHED, PLAIN, NARROW),
-    "O2": (PUBLISHED, PLAIN, NARROW),
-    "O3": (PUBLISHED, PLAIN, NARROW),
-}
-"""What each level tries, the first that fits: all there is to -O0 and -O1; -O2 and -O3 price ``candidates`` first."""
-PRICED = ("O2", "O3")
-SEARCH_S = 0.01
-"""Work that -O3 spends on improving the sharing of one group."""
+@dataclass
+class Search:
+    """Prices strategies for one layer, each once."""
+
+    layer: Layer
+    geometry: Geometry
+    sources: list[Source]
+    target: Target
+    tried: dict[Strategy, Candidate] = field(default_factory=dict)
+
+    def price(self, strategy: Strategy) -> float:
+        """Expected joules of an image; infinite where the strategy does not fit."""
+        if strategy not in self.tried:
+            try:
+                sample = sample_layer(self.layer, self.geometry, self.sources, strategy, SAMPLE_GROUPS)
+                energy = expected_energy_J(sample, self.layer, self.target)
+                self.tried[strategy] = Candidate(str(strategy), sample.tiles, energy)
+            except CapacityError as error:
+                self.tried[strategy] = Candidate(str(strategy), refused=str(error))
+        candidate = self.tried[strategy]
+        return float("inf") if candidate.refused else candidate.total_J
+
+    def best(self, strategies: list[Strategy]) -> Strategy:
+        """The cheapest, the first of equals."""
+        return min(strategies, key=self.price)
+
+    def ranked(self) -> list[Strategy]:
+        """All that fit, the cheapest first."""
+        return sorted((s for s, c in self.tried.items() if not c.refused), key=self.price)
 
 
-def candidates(layer: Layer) -> list[Strategy]:
-    """The strategies of -O2 and -O3, to be priced."""
-    across = Strategy(across=True)
-    if not isinstance(layer.body, Linear) or not len(layer.body.weights):
-        return [across]
-    taps = layer.body.taps
-    single = taps == 1 or taps > WIDE_WINDOW
-    plain = [replace(across, together=inputs) for inputs in (INPUTS_TOGETHER if single else [taps])]
-    if abs(layer.body.weights).max() > 1:
-        return plain  # the temporaries of shared multi-bit weights do not fit beside their inputs
-    together = INPUTS_TOGETHER if single else [taps * windows for windows in WINDOWS_TOGETHER]
-    return plain + [Strategy(inputs, share=True, across=True, outputs=SHARED_OUTPUTS) for inputs in together]
-
-
-def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, level: str) -> CompiledLayer:
-    """Compile a layer with the level's strategy: of several that are priced, the one of the least expected energy for
-    one image, compared by their first tiles. Raises UserError where none fits."""
+def compile_best(
+    layer: Layer, target: Target, sources: list[Source], output: int, pipeline: Pipeline
+) -> CompiledLayer:
+    """Compile a layer with the strategy of the least expected energy for one image, among those the pipeline allows.
+    Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
-    prices: list[tuple[float, int]] = []
-    tried = candidates(layer) if level in PRICED else []
-    for index, strategy in enumerate(tried):
+    search = Search(layer, geometry, sources, target)
+    ranked = _explore(search, pipeline)
+    refused: dict[Strategy, str] = {}
+    for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
-            sample = compile_layer(layer, geometry, sources, output, strategy, sample=True)
-            prices.append((expected_energy_J(sample, layer, target), index))
-        except CapacityError:
-            continue
-    fitting = [tried[index] for _, index in sorted(prices)]
-    searched = [replace(fitting[0], search_s=SEARCH_S)] if level == "O3" and fitting and fitting[0].share else []
-    for strategy in [*searched, *fitting, *FALLBACKS[level]]:
-        try:
-            return compile_layer(layer, geometry, sources, output, strategy)
+            compiled = compile_layer(layer, geometry, sources, output, strategy)
+            return replace(compiled, decision=_decision(layer, search.tried, refused, strategy))
         except CapacityError as error:
-            reason = error
+            refused[strategy], reason = str(error), error
     raise reason
 
 
-def expected_energy_J(compiled: CompiledLayer, layer: Layer, target: Target) -> float:
+def _decision(
+    layer: Layer, tried: dict[Strategy, Candidate], refused: dict[Strategy, str], taken: Strategy
+) -> Decision:
+    candidates = {**{s: Candidate(str(s)) for s in (taken,)}, **tried}
+    for strategy, why in refused.items():
+        candidates[strategy] = Candidate(str(strategy), refused=why)
+    order = list(candidates)
+    return Decision(layer.name, layer.op, layer.type.positions, tuple(candidates.values()), order.index(taken))
+
+
+# --- candidates ---------------------------------------------------------------------------------------------------
+
+
+def _base(pipeline: Pipeline) -> Strategy:
+    """What the pipeline says without a choice."""
+    cse, placement, tiling = pipeline.get(Cse), pipeline.get(Placement), pipeline.get(Tiling)
+    return Strategy(
+        cluster=cse is not None and cse.cluster,
+        share=cse is not None,
+        row_sums=pipeline.get(RowSums) is not None,
+        across=placement is not None and placement.fields != "along",
+        outputs=tiling.outputs if tiling is not None else 0,
+        offset=pipeline.get(Widths) is not None,
+        overwrite=pipeline.get(Selection) is not None,
+        share_constants=pipeline.get(ShareRequantise) is not None,
+        seed=cse.seed if cse is not None else 0,
+    )
+
+
+def _fallbacks(pipeline: Pipeline) -> Iterator[Strategy]:
+    """Ever plainer strategies, for what fits no other way: the last needs the fewest columns."""
+    base = replace(_base(pipeline), outputs=0)
+    for strategy in (base, replace(base, across=False), replace(base, across=False, share=False, row_sums=False)):
+        yield strategy
+        yield replace(strategy, together=1)
+
+
+def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
+    """Price strategies and rank them: how many windows together first, then one choice after another."""
+    body, base = search.layer.body, _base(pipeline)
+    cse, tiling, placement = pipeline.get(Cse), pipeline.get(Tiling), pipeline.get(Placement)
+    if not isinstance(body, Linear) or not len(body.weights):
+        return [base]
+    if tiling is None and (placement is None or placement.fields != "auto"):
+        return [_grouped(base, body, cse.channels if cse else 1)]
+    tile = base.outputs or OUTPUTS[0]
+    starts = [replace(s, outputs=tile if tiling else 0, block=BLOCKS[2]) for s in _together(base, body, cse, tiling)]
+    if placement is not None and placement.fields == "auto" and cse is not None and cse.channels:
+        starts += [replace(s, across=False, block=0, outputs=base.outputs) for s in starts]
+    best = search.best(starts)
+    if tiling is not None and not tiling.outputs:
+        best = search.best([best, *(replace(best, outputs=outputs) for outputs in OUTPUTS if outputs // 2 < layer_outputs(search))])
+    if cse is not None and best.across:
+        best = search.best([best, *(replace(best, block=block) for block in BLOCKS)])
+        search.best([best, replace(best, share=False)])
+    return search.ranked()
+
+
+def layer_outputs(search: Search) -> int:
+    return search.layer.type.channels
+
+
+def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:
+    return replace(base, together=max(1, channels) * body.taps)
+
+
+def _together(base: Strategy, body: Linear, cse: Cse | None, tiling: Tiling | None) -> list[Strategy]:
+    """Strategies with every number of inputs together that is to be tried."""
+    if cse is not None and cse.channels:
+        return [_grouped(base, body, cse.channels)]
+    if tiling is None:
+        return [_grouped(base, body, 1)]
+    single = body.taps == 1 or body.taps > WIDE_WINDOW
+    counts = INPUTS_TOGETHER if single else [body.taps * windows for windows in WINDOWS_TOGETHER]
+    return [replace(base, together=count) for count in counts]
+
+
+# --- prices -------------------------------------------------------------------------------------------------------
+
+
+def expected_energy_J(sample: Sample, layer: Layer, target: Target) -> dict[str, float]:
     """Search, write, shift and fetch energy of one image in a layer's own arrays, from exact counts and expected
-    written bits; of a sample, times the tiles it stands for."""
-    energy, gate = target.energy, target.array.row_gate_rows
-    active = -(-layer.type.positions // gate) * gate
-    total = 0.0
-    for tile in compiled.program.tiles:
-        counts = static_counts(
-            tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns
-        )
-        per_row = (
-            counts.searches.sum() * energy.search_row_J
-            + expected_written_bits(tile).sum() * energy.write_bit_J
-            + (counts.shift_steps.sum() + counts.rewind_steps) * energy.shift_step_J
-        )
-        total += active * float(per_row) + len(tile.instructions) * RECORD_BITS * energy.control_bit_J
-    return total * compiled.tiles / len(compiled.program.tiles)
+    written bits of a sample, times what it stands for."""
+    energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
+    rows = -(-layer.type.positions // gate) * gate * sample.tiles
+    counts = static_counts(
+        tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns
+    )
+    weight = _weights(sample)
+    return {
+        "search": rows * float(counts.searches @ weight) * energy.search_row_J,
+        "write": rows * float(expected_written_bits(tile) @ weight) * energy.write_bit_J,
+        "shift": rows * (float(counts.shift_steps @ weight) + counts.rewind_steps) * energy.shift_step_J,
+        "control": sample.tiles * float(weight.sum()) * RECORD_BITS * energy.control_bit_J,
+    }
+
+
+def _weights(sample: Sample) -> np.ndarray:
+    """How many instructions of the tile each one of the sample stands for, float64[instructions]."""
+    weights = np.ones(len(sample.tile.instructions))
+    starts = [start for _, start in sample.tile.phases]
+    for (name, start), end in zip(sample.tile.phases, [*starts[1:], len(weights)], strict=True):
+        if name.startswith(("load", "sum")):
+            weights[start:end] = 1 / sample.share
+    return weights

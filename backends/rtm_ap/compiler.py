@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from backends.rtm_ap.builder import Source
 from backends.rtm_ap.choice import compile_best
+from backends.rtm_ap.decisions import Decision
+from backends.rtm_ap.layers import CompiledLayer
+from backends.rtm_ap.parallel import Progress, compile_layers
+from backends.rtm_ap.passes import LEVELS, Pipeline
 from backends.target import Target
 from ir.graph import Graph, GraphInput, GraphOutput
-from ir.lower import lower
+from ir.lower import Layer, lower
 from ir.ops import Input
-from ir.program import FIELD, Boundary, LayerProgram, Program, StoredTensor
+from ir.program import FIELD, Boundary, Program, StoredTensor
 from ir.types import TensorType
 
 
@@ -26,28 +31,37 @@ class Origin:
     passes: tuple[str, ...]
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with (layer name, layers done, layers in all)."""
+def compile_graph(
+    graph: Graph,
+    target: Target,
+    origin: Origin,
+    progress: Progress | None = None,
+    pipeline: Pipeline | None = None,
+    decided: Callable[[Decision], None] | None = None,
+    workers: int | None = None,
+) -> Program:
+    """Compile a verified graph with the passes of ``pipeline`` (by default, those of the level in ``origin``).
+    ``decided`` is called once a layer, in order; ``workers``: processes that compile layers (1: this one, None: as many
+    as pay).
 
-
-def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progress | None = None) -> Program:
-    """Compile a verified graph. Raises UserError (CapacityError) where a layer fits no tiling of the target."""
+    Raises UserError (CapacityError) where a layer fits no tiling of the target.
+    """
+    if pipeline is None:
+        pipeline = LEVELS[origin.level]
     lowered = lower(graph)
-    tensors: list[StoredTensor] = []
-    stored: dict[str, int] = {}
-    for node in graph.order():
-        if isinstance(graph.op(node), Input):
-            stored[node] = len(tensors)
-            tensors.append(_input_tensor(node, lowered.inputs[node]))
-    programs: list[LayerProgram] = []
-    for index, layer in enumerate(lowered.layers):
-        if progress is not None:
-            progress(layer.name, index, len(lowered.layers))
-        sources = [Source(stored[name], tensors[stored[name]].fields) for name in layer.sources]
-        stored[layer.node] = len(tensors)
-        compiled = compile_best(layer, target, sources, len(tensors), origin.level)
-        tensors.append(StoredTensor(layer.node, layer.type.shape, index, compiled.fields))
-        programs.append(compiled.program)
+    inputs = {node: lowered.inputs[node] for node in graph.order() if isinstance(graph.op(node), Input)}
+    compiled = compile_layers(
+        lowered.layers, inputs, partial(compile_one, target=target, pipeline=pipeline), workers, progress
+    )
+    for result in compiled:
+        if decided is not None and result.decision is not None:
+            decided(result.decision)
+    tensors = [_input_tensor(node, kind) for node, kind in inputs.items()]
+    tensors += [
+        StoredTensor(layer.node, layer.type.shape, index, result.fields)
+        for index, (layer, result) in enumerate(zip(lowered.layers, compiled, strict=True))
+    ]
+    stored = {tensor.name: index for index, tensor in enumerate(tensors)}
     stored |= {node: stored[name] for node, name in lowered.aliases.items()}
     return Program(
         name=graph.name,
@@ -56,11 +70,18 @@ def compile_graph(graph: Graph, target: Target, origin: Origin, progress: Progre
         passes=list(origin.passes),
         target=target.as_table(),
         tensors=tensors,
-        layers=programs,
+        layers=[result.program for result in compiled],
         inputs=[_input_boundary(graph, entry, stored) for entry in graph.graph_inputs],
         outputs=[_output_boundary(graph, entry, stored) for entry in graph.outputs],
         graph_text=str(graph),
     )
+
+
+def compile_one(
+    layer: Layer, sources: list[Source], output: int, *, target: Target, pipeline: Pipeline
+) -> CompiledLayer:
+    """One layer, independent of all others: ``backends.rtm_ap.choice``."""
+    return compile_best(layer, target, sources, output, pipeline)
 
 
 def _input_tensor(node: str, kind: TensorType) -> StoredTensor:

@@ -19,8 +19,8 @@ from typing import Protocol
 
 import numpy as np
 
+from backends.rtm_ap.arithmetic import HELD
 from backends.rtm_ap.shared_sums import Region
-from backends.rtm_ap.terms import PLACE
 from ir.errors import UserError
 from ir.isa import FLAG_COLUMNS, Field
 
@@ -43,8 +43,8 @@ class Demand:
 
     ``accumulators``, ``outputs``: field widths of its channels (int64; 0: there is none); ``inputs``: how many there
     are, all given ``input_width`` bits; ``together``: how many are summed together, in different columns (at most all);
-    ``operands``: widths of the gathered operands of a requantisation; ``total``: width of its total; ``temporaries``:
-    columns for temporaries.
+    ``operands``: widths of the gathered operands of a requantisation; ``total``: width of its total; ``row_sum``: width
+    of the narrow sum of one output's terms, 0: none is made; ``temporaries``: columns for temporaries along wires.
     """
 
     accumulators: np.ndarray
@@ -54,6 +54,7 @@ class Demand:
     together: int
     operands: tuple[int, ...]
     total: int
+    row_sum: int
     temporaries: int
 
 
@@ -69,7 +70,7 @@ class Layout(Protocol):
         """How many inputs are loaded together."""
 
     def accumulators(self) -> np.ndarray:
-        """PLACE records, one a channel, signed and as wide as their room."""
+        """HELD records, one a channel, that hold nothing yet."""
 
     def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Columns and domains of inputs that are loaded together."""
@@ -104,6 +105,12 @@ def stack(widths: np.ndarray, domains: int, first_column: int) -> tuple[np.ndarr
     return columns, offsets, column + 1 if len(widths) else first_column
 
 
+def _nothing_held(count: int) -> np.ndarray:
+    places = np.zeros(count, HELD)
+    places["sign"] = 1
+    return places
+
+
 class AlongLayout:
     """Fields along nanowires."""
 
@@ -122,16 +129,16 @@ class AlongLayout:
 
     @property
     def region(self) -> Region:
-        return Region(self._inputs + self._input_columns, self._demand.temporaries, across=False)
+        first, total = self._inputs + self._input_columns, min(1, self._demand.row_sum)
+        return Region(first, self._demand.temporaries, across=False, total=total, room=self._geometry.domains)
 
     @property
     def inputs_at_once(self) -> int:
         return self._stride * (self._geometry.domains // self._demand.input_width)
 
     def accumulators(self) -> np.ndarray:
-        places = np.zeros(len(self._demand.accumulators), PLACE)
+        places = _nothing_held(len(self._demand.accumulators))
         places["column"], places["domain"] = self._accumulators
-        places["width"], places["signed"] = self._demand.accumulators, True
         return places
 
     def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,9 +175,10 @@ class AcrossLayout:
         self._inputs = FLAG_COLUMNS + layers * self._width
         end = self._inputs + max(demand.together * demand.input_width, layers * self._output_width)
         scratch = demand.total + 1 + sum(demand.operands)
-        self._region = Region(end, geometry.columns - end, across=True)
-        if self._region.columns < max(demand.temporaries, scratch):
+        columns = geometry.columns - end
+        if columns < max(demand.row_sum, scratch):
             raise CapacityError("too many columns are needed")
+        self._region = Region(end, columns, across=True, total=demand.row_sum, room=columns)
 
     @property
     def region(self) -> Region:
@@ -181,10 +189,10 @@ class AcrossLayout:
         return self._demand.together * self._geometry.domains
 
     def accumulators(self) -> np.ndarray:
-        places = np.zeros(len(self._demand.accumulators), PLACE)
+        places = _nothing_held(len(self._demand.accumulators))
         layer, domain = np.divmod(np.arange(len(places)), self._geometry.domains)
         places["column"], places["domain"] = FLAG_COLUMNS + layer * self._width, domain
-        places["width"], places["signed"], places["across"] = self._demand.accumulators, True, True
+        places["across"] = True
         return places
 
     def input_places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -203,3 +211,8 @@ class AcrossLayout:
 
     def operand(self, index: int) -> tuple[int, int]:
         return self._region.column + self._demand.total + 1 + sum(self._demand.operands[:index]), 0
+
+
+def layout_of(geometry: Geometry, demand: Demand, across: bool) -> Layout:
+    """Raises CapacityError where the demand does not fit."""
+    return AcrossLayout(geometry, demand) if across else AlongLayout(geometry, demand)

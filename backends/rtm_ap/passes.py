@@ -8,30 +8,39 @@ plainest thing that is right. ``backends.rtm_ap.choice`` reads the pipeline to l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from ir.passes.options import Range
 
 
 @dataclass(frozen=True)
 class Cse:
     """Common subexpressions of a group of inputs are computed once.
 
-    ``channels``: input channels (windows) of a group, 0: chosen by price; ``cluster``: channels that share much are put
-    into one group; ``budget_s``: work to spend on ruin and recreate over the whole network, in seconds of a typical core
-    (work is counted, not time, so results do not depend on the machine); ``seed``: of its random draws.
+    A group is a few input channels, seen through the layer's window; what several outputs add or subtract alike becomes
+    a temporary. Narrow or dense ternary groups go through trit space, where reuse may cancel; the others share their
+    most frequent pair of terms, again and again. Weights of several bits share their canonical signed digits.
+
+    ``channels``: input channels of a group, 0: chosen by price; ``cluster``: channels that share much are put into one
+    group; ``budget_s``: work to spend on ruin and recreate over the whole network, in seconds of a typical core (work
+    is counted, not time, so results do not depend on the machine); ``seed``: of its random draws.
 
     Off: every weight that is not zero is an addition of its own.
     """
 
     name: ClassVar[str] = "cse"
-    channels: int = 0
+    channels: Annotated[int, Range(0, 1024)] = 0
     cluster: bool = False
-    budget_s: float = 0.0
-    seed: int = 0
+    budget_s: Annotated[float, Range(0, 1_000_000)] = 0.0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
 
 @dataclass(frozen=True)
 class RowSums:
     """What a group adds to an output is summed in a narrow temporary and meets the wide accumulator once.
+
+    Narrow operands are summed first, so that carries ripple through few bits; only the last addition has the width of
+    the accumulator.
 
     Off: every term is added to the accumulator itself.
     """
@@ -41,8 +50,11 @@ class RowSums:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Which inputs are summed together, how many outputs share an array, and which operand stays in the array: the
-    activations (weights are the instructions) or the weights (activation bits are broadcast in the key).
+    """A layer is cut by price: candidates are compiled for their first tile, and the one of the least expected energy
+    on the target is taken.
+
+    What is decided: which inputs are summed together, how many outputs share an array, and which operand stays in the
+    array: the activations (weights are the instructions) or the weights (activation bits are broadcast in the key).
 
     ``outputs``: most output channels of a tile, 0: chosen by price; ``stationary``: "activations", "weights" where
     a layer allows it, or "auto", by price.
@@ -51,14 +63,16 @@ class Tiling:
     """
 
     name: ClassVar[str] = "tiling"
-    outputs: int = 0
+    outputs: Annotated[int, Range(0, 65535)] = 0
     stationary: Literal["auto", "activations", "weights"] = "auto"
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Signed values are held as unsigned ones, a constant above their value, so that nothing is sign-extended: a
-    carry ripples through the upper bits in 2 passes a bit instead of 4. The constants are taken off the sum at the end.
+    """Signed values are held as unsigned ones, a constant above their value, so that nothing is sign-extended.
+
+    A carry ripples through the upper bits in 2 passes a bit instead of 4. The constants are known to the compiler: they
+    are taken off the sum at the end, once.
 
     Off: two's complement.
     """
@@ -78,10 +92,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where fields lie. ``fields``: "across" columns at one domain, a register file that never shifts with
-    accumulators swept past it; "along" nanowires; "auto", by price.
+    """Fields lie where few shifts reach them: across columns at one domain, a register file that never shifts, with
+    the accumulators one per domain in columns of their own, swept past it.
 
-    Off: along nanowires.
+    ``fields``: "across" columns, "along" nanowires, or "auto", by price.
+
+    Off: along nanowires, one shift a bit.
     """
 
     name: ClassVar[str] = "placement"
@@ -131,8 +147,19 @@ class Pipeline:
 LEVELS: dict[str, Pipeline] = {
     "O0": Pipeline(),
     "O1": Pipeline((Cse(channels=1),)),
-    "O2": Pipeline((Cse(cluster=True), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())),
+    "O2": Pipeline(
+        (Cse(cluster=True), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())
+    ),
     "O3": Pipeline(
-        (Cse(cluster=True, budget_s=60.0), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())
+        (
+            Cse(cluster=True, budget_s=60.0),
+            RowSums(),
+            Tiling(),
+            Widths(),
+            Selection(),
+            Placement(),
+            ShareRequantise(),
+            Encoding(),
+        )
     ),
 }

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from ir.adders import AdderDag
+import numpy as np
+
+from ir.adders import NODE, AdderDag
 from ir.cse.greedy import share_pairs
 from ir.cse.improve import improve
-from ir.cse.row_sums import row_sums
 from ir.cse.trits import MOST_INPUTS, share_trits
 
 
-def shared(dag: AdderDag, search_s: float = 0.0) -> AdderDag:
-    """A group with its common subexpressions shared, and one term left for every output that it contributes to.
+def shared(dag: AdderDag, block: int = 0, budget_s: float = 0.0, seed: int = 0) -> AdderDag:
+    """A group with its common subexpressions shared.
 
-    Narrow ternary groups go through trit space, where reuse may cancel; the others through shared pairs. ``search_s``:
-    work, in seconds of a typical core, to spend on ruin and recreate.
+    ``block``: only within so many consecutive outputs, so that temporaries do not have to be held for long (0: all);
+    ``budget_s``, ``seed``: work, in seconds of a typical core, to spend on ruin and recreate, and its random draws.
     """
+    if not block or block >= dag.outputs:
+        return _shared(dag, budget_s, seed)
+    blocks = []
+    for first in range(0, dag.outputs, block):
+        mine = (dag.terms["output"] >= first) & (dag.terms["output"] < first + block)
+        terms = dag.terms[mine].copy()
+        terms["output"] -= first
+        part = AdderDag(dag.lo, dag.hi, dag.temporaries, terms, min(block, dag.outputs - first))
+        blocks.append((first, _shared(part, budget_s * block / dag.outputs, seed)))
+    return _joined(dag, blocks)
+
+
+def _shared(dag: AdderDag, budget_s: float, seed: int) -> AdderDag:
+    """Narrow ternary groups go through trit space, where reuse may cancel; the others through shared pairs."""
     ternary = not dag.terms["shift"].any()
     result = share_trits(dag) if ternary and dag.inputs <= MOST_INPUTS else share_pairs(dag)
-    return row_sums(improve(dag, result, budget_s=search_s) if search_s else result)
+    return improve(dag, result, budget_s=budget_s, seed=seed) if budget_s else result
+
+
+def _joined(dag: AdderDag, blocks: list[tuple[int, AdderDag]]) -> AdderDag:
+    """One DAG of blocks of outputs: (first output, its DAG)."""
+    nodes, terms = [np.zeros(0, NODE)], []
+    known = 0
+    for first, part in blocks:
+        temporaries, sums = part.temporaries.copy(), part.terms.copy()
+        for array, name in ((temporaries, "left"), (temporaries, "right"), (sums, "operand")):
+            array[name] += np.where(array[name] >= dag.inputs, known, 0).astype(array[name].dtype)
+        sums["output"] += first
+        nodes.append(temporaries)
+        terms.append(sums)
+        known += len(temporaries)
+    return AdderDag(dag.lo, dag.hi, np.concatenate(nodes), np.concatenate(terms), dag.outputs)
