@@ -13,7 +13,8 @@ from backends.rtm_ap.chip import LayerPlan, plan_chip
 from backends.rtm_ap.cost import LayerEvents, cycles_of, report
 from backends.target import Target
 from ir.counts import StaticCounts, expected_written_bits, program_counts, search_key_columns
-from ir.isa import FLAG_COLUMNS, R_ACROSS, RECORD_BITS, Op
+from ir.encoding import encoded_bits
+from ir.isa import FLAG_COLUMNS, R_ACROSS, Op
 from ir.program import Program, Tile
 
 
@@ -59,7 +60,7 @@ class Accounts:
             op=layer.op,
             positions=self.program.tensors[layer.output].positions,
             instructions=instructions,
-            encoded_bits=instructions * RECORD_BITS,
+            encoded_bits=sum(self._encoded_bits[index]),
             search_passes=sum(int(c.searches.sum() + c.source_searches.sum()) for c in counts),
             write_passes=sum(int(c.writes.sum()) for c in counts),
             shift_steps=sum(_all_steps(c) for c in counts),
@@ -77,9 +78,14 @@ class Accounts:
                 [self._tile_cycles(tile, c) for tile, c in zip(layer.tiles, counts, strict=True)]
                 for layer, counts in layers
             ]
-            encoded = [[len(tile.instructions) * RECORD_BITS for tile in layer.tiles] for layer, _ in layers]
-            self._plans[images] = plan_chip(self.program, self.target, cycles, encoded, images)
+            self._plans[images] = plan_chip(self.program, self.target, cycles, self._encoded_bits, images)
         return self._plans[images]
+
+    @cached_property
+    def _encoded_bits(self) -> list[list[int]]:
+        """Of every tile of every layer."""
+        encoding = self.program.encoding
+        return [[encoded_bits(tile, encoding) for tile in layer.tiles] for layer in self.program.layers]
 
     def cost(self, images: int, written_bits: Sequence[float] | None = None) -> CostReport:
         """The priced events of a batch. ``written_bits``: counted in each layer; by default what is expected of

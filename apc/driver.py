@@ -15,6 +15,7 @@ from ir.program import Program
 if TYPE_CHECKING:
     from apc.accounting import Accounts
     from backends.cost import CostReport
+    from backends.rtm_ap.decisions import Decision
     from ir.graph import Graph
     from ir.passes.manager import PassStatistics
     from simulator.rtm.run import SimulationResult
@@ -29,27 +30,36 @@ def _silent(done: int, total: int, label: str) -> None:
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """What ``compile_model`` can be told. ``overrides``: "KEY=VALUE" for figures of the target; ``passes``: names
-    instead of the level's own; ``calibration``: inputs by name for activations that are still float."""
+    """What ``compile_model`` can be told.
+
+    ``overrides``: "KEY=VALUE" for figures of the target; ``passes``: "a,b{x=1}", to run instead of the level's own;
+    ``pass_options``: "PASS.OPTION=VALUE", each changing one option; ``calibration``: inputs by name for activations
+    that are still float; ``after_pass``: sees the graph after each of its passes; ``workers``: processes that compile
+    layers (1: this one, None: as many as pay), which the program does not depend on.
+    """
 
     target: str | Path = "rtm-ap-published"
     overrides: Sequence[str] = ()
     level: str = "O2"
     passes: str | None = None
+    pass_options: Sequence[str] = ()
     calibration: Mapping[str, np.ndarray] | None = None
     activations: int = 4
     input_shapes: Mapping[str, tuple[int, ...]] | None = None
     ternary_tolerance: float = 0.0
     after_pass: Callable[[str, Graph], None] | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Compilation:
-    """A program, the graph it came from, and what there is to say about both."""
+    """A program, the graph it came from, and what there is to say about both. ``passes``: what each of the graph's
+    passes did; ``decisions``: how every layer came to be compiled the way it is."""
 
     program: Program
     graph: Graph
     passes: list[PassStatistics]
+    decisions: list[Decision]
     warnings: list[str]
 
 
@@ -61,17 +71,14 @@ def compile_model(
     Raises UserError, one line, for whatever is wrong with the model, the target or the options.
     """
     from apc.frontend import load_graph
+    from apc.passes import choose_passes
     from backends.rtm_ap.compiler import Origin, compile_graph
     from backends.target import load_target
-    from ir.passes import LEVELS, PASSES
-    from ir.passes.manager import parse_passes, run_passes
+    from ir.passes.manager import run_passes
 
     options = options or CompileOptions()
-    if options.level not in LEVELS:
-        raise UserError(f"level -{options.level} does not exist: choose from -{', -'.join(LEVELS)}")
+    passes = choose_passes(options.level, options.passes, options.pass_options)
     target = load_target(options.target, options.overrides)
-    names = ",".join(LEVELS[options.level]) if options.passes is None else options.passes
-    passes = parse_passes(names, PASSES)
     loaded = load_graph(
         source,
         example=example,
@@ -80,12 +87,21 @@ def compile_model(
         calibration=options.calibration,
         activations=options.activations,
     )
-    statistics = run_passes(loaded.graph, passes, options.after_pass)
-    origin = Origin(loaded.model_bytes_sha256, options.level, tuple(item.name for item in passes))
-    program = compile_graph(loaded.graph, target, origin, lambda name, done, total: progress(done, total, name))
+    statistics = run_passes(loaded.graph, passes.graph, options.after_pass)
+    origin = Origin(loaded.model_bytes_sha256, options.level, tuple(passes.texts))
+    decisions: list[Decision] = []
+    program = compile_graph(
+        loaded.graph,
+        target,
+        origin,
+        lambda name, done, total: progress(done, total, name),
+        pipeline=passes.layer,
+        decided=decisions.append,
+        workers=options.workers,
+    )
     program.model = loaded.onnx_model.SerializeToString()
     program.host_steps = host_steps(program)
-    return Compilation(program, loaded.graph, statistics, loaded.warnings)
+    return Compilation(program, loaded.graph, statistics, decisions, loaded.warnings)
 
 
 def host_steps(program: Program) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, 
 from ir.types import IntType
 
 FORMAT = "apc artifact"
-VERSION = 1
+VERSION = 2
 MAX_COUNT = 1 << 27
 """No tile has more instructions, constants or gathers, no layer more row maps, no tensor more channels."""
 
@@ -41,6 +41,7 @@ def describe(program: Program, checksums: dict[str, str]) -> dict[str, Any]:
         "model_sha256": program.model_sha256,
         "model_bytes": len(program.model),
         "level": program.level,
+        "encoding": program.encoding,
         "passes": program.passes,
         "target": program.target,
         "graph_text": program.graph_text,
@@ -217,6 +218,7 @@ def read(manifest: Json, members: list[str]) -> Skeleton:
             "model_sha256",
             "model_bytes",
             "level",
+            "encoding",
             "passes",
             "target",
             "graph_text",
@@ -235,6 +237,7 @@ def read(manifest: Json, members: list[str]) -> Skeleton:
         outputs=[_read_boundary(item) for item in top["outputs"].items()],
         graph_text=top["graph_text"].text(),
         host_steps=[_read_host_step(item) for item in top["host_steps"].items()],
+        encoding=top["encoding"].text(),
     )
     checksums = {name: value.text() for name, value in top["checksums"].record(*members).items()}
     return Skeleton(program, top["model_bytes"].integer(0, 1 << 31), checksums)

@@ -78,7 +78,7 @@ class Workload:
     def images(self, count: int) -> np.ndarray:
         """float32 (count, 3, image, image): crops that were not calibrated on."""
         from examples.common import photo_crops
-        from examples.resnet18 import INPUT_SEED_OFFSET
+        from examples.drawn import INPUT_SEED_OFFSET
 
         return photo_crops(count, self.size.image, INPUT_SEED_OFFSET)
 
@@ -102,7 +102,7 @@ class Workload:
 
     def _export(self, name: str, *, exact: bool) -> Path:
         from examples.common import save_onnx
-        from examples.resnet18 import export
+        from examples.drawn import export
 
         path = self.folder / name
         save_onnx(export(*self.float_network, exact=exact)[0], path)

@@ -21,7 +21,7 @@ from apc.cli.console import progress, result_console
 from apc.driver import RunResult, compile_model, run_model
 from apc.report.compilation import compile_report, compile_table
 from apc.report.run import run_report, summary
-from examples import digits, resnet18
+from examples import digits, drawn, resnet18
 from examples.common import CACHE, onnxruntime_outputs, save_npz, save_onnx
 
 FOLDER = CACHE / "demo"
@@ -63,7 +63,7 @@ def demo_resnet18(folder: Path, console: Console, *, size: int = 224, width: int
     console.print(f"\n[bold]ResNet-18 at {size}x{size}, ternary weights (density 0.2), 4-bit activations[/bold]")
     with progress("drawing weights, exporting"):
         model, images = resnet18.build(size=size, width=width, num_classes=classes, density=0.2)
-        proto, inputs = resnet18.export(model, images)
+        proto, inputs = drawn.export(model, images)
     save_onnx(proto, folder / "resnet18.onnx")
     save_npz(folder / "resnet18_input.npz", "input", inputs)
     compile_file(folder / "resnet18.onnx", console, whole_table=False)

@@ -20,8 +20,8 @@ from ir import isa
 from ir.assembly_grammar import Argument, AssemblyError, parse_argument, parse_line
 from ir.disassembler import FORMAT_VERSION
 from ir.isa import OPERANDS, Op
-from ir.operand_text import CLEARABLE, MNEMONICS, PAIRS, SINGLES, ConstantPool, GatherEntry, GatherPool
-from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
+from ir.operand_text import MNEMONICS, PAIRS, SINGLES, ConstantPool, GatherEntry, GatherPool
+from ir.program import FIELD, GATHER, PLAIN, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
 
 MAX_MODEL_BYTES = 1 << 30
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -35,11 +35,10 @@ _FLAGS = {
 
 
 def _tails() -> dict[Op, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """What follows the operands of each opcode: (required kinds, optional kinds), in order."""
+    """What follows the operands of each opcode, FRESH apart: (required kinds, optional kinds), in order."""
     tails: dict[Op, tuple[tuple[str, ...], tuple[str, ...]]] = dict.fromkeys(Op, ((), ()))
     tails |= dict.fromkeys(SINGLES, (("CONSTANT",), ("AT",)))
     tails |= dict.fromkeys(PAIRS, (("PAIR",), ("AT",)))
-    tails |= dict.fromkeys(CLEARABLE, ((), ("CLEARED",)))
     tails[Op.GATHER] = ("SOURCE", "MAP", "PAD"), ("AT",)
     tails[Op.EXTEND] = ("FROM",), ()
     return tails
@@ -114,14 +113,16 @@ class _Encoder:
 
     def _tail(self, op: Op, words: list[str], tile: _OpenTile) -> int:
         arguments = [self._argument(word) for word in words]
+        if op in isa.FRESH and words[-1:] == ["fresh"]:
+            return isa.R_FRESH << _OFFSETS["flags"] | self._tail(op, words[:-1], tile)
         required, optional = _TAILS[op]
         kinds = tuple(kind for kind, _ in arguments)
         if kinds not in (required, required + optional):
             wanted = " ".join(kind.lower() for kind in required) or "nothing"
             raise AssemblyError(f"{op.name.lower()} takes {wanted} after its operands, not {' '.join(words)!r}")
+        if not kinds:
+            return 0
         values = dict(arguments)
-        if op in CLEARABLE:
-            return isa.R_CLEARED << _OFFSETS["flags"]
         if op == Op.EXTEND:
             if values["FROM"] > 0xFF:
                 raise AssemblyError("widths go to 255")
@@ -219,7 +220,7 @@ class _Builder:
     def directive(self, tree: Tree[Any]) -> None:
         line: list[Any] = [str(tree.data), *tree.children]
         match line:
-            case ["format" | "program" | "model" | "level" as key, value]:
+            case ["format" | "program" | "model" | "level" | "encoding" as key, value]:
                 if key in self.once:
                     raise AssemblyError(f"a second line '{key}'")
                 if key == "format" and value != FORMAT_VERSION:
@@ -331,6 +332,7 @@ class _Builder:
             name=self.once["program"],
             model_sha256=self.once["model"],
             level=self.once["level"],
+            encoding=self.once.get("encoding", PLAIN),
             passes=self.passes,
             target=self.target,
             tensors=self.tensors,

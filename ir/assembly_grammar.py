@@ -76,8 +76,8 @@ class _Values(Transformer[Token, Any]):
     def AT(self, token: str) -> Argument:
         return "AT", int(token[3:])
 
-    def CLEARED(self, token: str) -> Argument:
-        return "CLEARED", True
+    def FRESH(self, token: str) -> Argument:
+        return "FRESH", True
 
     def true(self, children: list[Any]) -> bool:
         return True

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from ir.expand import Signature, signature, steps
-from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_CLEARED, Op, gather_index
+from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_FRESH, Op, gather_index
 from ir.program import FIELD, Program, StoredTensor, Tile, gathered_fields
 from ir.switching import expected_flips
 
@@ -56,7 +56,7 @@ def distinct_signatures(tile: Tile) -> tuple[list[Signature], np.ndarray]:
     one = two | (op == Op.CONST) | (op == Op.ADDC)
     imm = np.where(one, records["imm"], 0).astype(np.int64)
     key = op.astype(np.uint64)
-    for bit in (A_SIGNED, B_SIGNED, R_CLEARED):
+    for bit in (A_SIGNED, B_SIGNED, R_FRESH):
         key = key << np.uint64(1) | ((flags & bit) != 0)
     for name in ("a_width", "b_width", "r_width"):
         key = key << np.uint64(6) | records[name]

@@ -15,7 +15,7 @@ import numpy as np
 from ir import isa
 from ir.isa import OPERANDS, Field, Op, gather_index
 from ir.operand_text import PAIRS, SINGLES, ConstantPool, GatherPool
-from ir.program import Boundary, LayerProgram, Program, StoredTensor, Tile
+from ir.program import PLAIN, Boundary, LayerProgram, Program, StoredTensor, Tile
 
 FORMAT_VERSION = 1
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -38,6 +38,8 @@ def program_lines(program: Program) -> Iterator[str]:
     yield f"model {quote(program.model_sha256)}"
     yield from _model_lines(program.model)
     yield f"level {quote(program.level)}"
+    if program.encoding != PLAIN:
+        yield f"encoding {quote(program.encoding)}"
     yield from (f"pass {quote(name)}" for name in program.passes)
     yield from _table_lines(program.target, [])
     if program.graph_text:
@@ -167,12 +169,15 @@ def _immediates(tile: Tile) -> tuple[dict[int, str], list[str]]:
     """(what follows the operands, by address; the lines that declare tables the instructions do not imply)."""
     code = tile.instructions
     flags = code["flags"]
-    texts = dict.fromkeys(np.flatnonzero(flags & isa.R_CLEARED).tolist(), "cleared")
+    texts: dict[int, str] = {}
     for address in np.flatnonzero(code["op"] == Op.EXTEND).tolist():
         texts[address] = f"from={code['a_width'][address]}"
     constants, constant_lines = _constant_texts(tile)
     gathers, gather_lines = _gather_texts(tile)
-    return texts | constants | gathers, constant_lines + gather_lines
+    texts |= constants | gathers
+    for address in np.flatnonzero(flags & isa.R_FRESH).tolist():
+        texts[address] = f"{texts.get(address, '')} fresh".lstrip()
+    return texts, constant_lines + gather_lines
 
 
 def _constant_texts(tile: Tile) -> tuple[dict[int, str], list[str]]:

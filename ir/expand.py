@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from ir.isa import (
     FLAG_G,
     OPERANDS,
     R_ACROSS,
-    R_CLEARED,
+    R_FRESH,
     R_SIGNED,
     Field,
     Op,
@@ -33,6 +34,8 @@ from ir.isa import (
 from ir.program import Tile
 from ir.tables import (
     RECEIVED,
+    RECEIVED_INVERTED,
+    AdderBit,
     Table,
     adder_table,
     choose_table,
@@ -111,7 +114,7 @@ class Signature:
     r_width: int
     a_signed: bool = False
     b_signed: bool = False
-    cleared: bool = False
+    fresh: bool = False
     constants: tuple[int, ...] = ()
 
 
@@ -133,7 +136,7 @@ def signature(record: np.void, constants: np.ndarray) -> Signature:
         int(record["r_width"]),
         bool(flags & A_SIGNED),
         bool(flags & B_SIGNED),
-        bool(flags & R_CLEARED),
+        bool(flags & R_FRESH),
         values,
     )
 
@@ -213,16 +216,61 @@ class _Steps:
 
 
 def _adder(out: _Steps) -> None:
+    """C is cleared, then the bits follow upwards, each without the passes for states that cannot occur.
+
+    The top bit leaves C unwritten out of place: that costs no pass, and C is cleared before it is used again. In place
+    the carry out has to be written, it marks the rows where r has been flipped already (in either order of writing
+    C flips as often now, or when it is cleared next).
+    """
     sig = out.sig
     out_of_place = sig.op in (Op.ADDO, Op.SUBO)
     constant = sig.constants[0] if sig.op == Op.ADDC else 0
+    if sig.op == Op.ADDC and not constant:
+        return
     out.put(FLAG_CELLS["C"], 0)
-    for bit in range(sig.r_width):
+    first = (constant & -constant).bit_length() - 1 if constant else 0
+    known = _Known(frozenset({(0,)}), {})
+    for bit in range(first, sig.r_width):
+        top = bit == sig.r_width - 1
+        offset = top and sig.fresh and sig.op in (Op.SUB, Op.SUBO)
         cells = {name: cell for name in OPERANDS[sig.op][0][1:] for name, cell in out.bit_of(name, bit).items()}
-        names = "".join(cells) + ("" if out_of_place else "r")
-        if out_of_place and not sig.cleared:
+        overwrite = sig.fresh and (out_of_place or top)
+        if not out_of_place and not overwrite:
+            cells["r"] = ("r", bit)
+        adder = AdderBit(sig.op, "".join(cells), constant >> bit & 1 | offset, known.states(cells))
+        following = known.after(adder, cells)
+        carry_out = not (top or (not cells and following.no_carry)) if out_of_place or overwrite else True
+        if out_of_place and not overwrite:
             out.put(("r", bit), 0)
-        out.run(adder_table(sig.op, names, constant >> bit & 1, out.search_or), r=("r", bit), **cells)
+        out.run(adder_table(adder, overwrite, carry_out, out.search_or), **cells | {"r": ("r", bit)})
+        known = following
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The ``states`` that C (first) and ``cells`` can be in together; any other cell is independent of them."""
+
+    joint: frozenset[tuple[int, ...]]
+    cells: Mapping[str, Cell]
+
+    def states(self, cells: Mapping[str, Cell]) -> frozenset[tuple[int, ...]]:
+        """The same of C and ``cells``: a sign comes back bit after bit."""
+        again = [name for name in cells if self.cells.get(name) == cells[name]]
+        mine = [1 + list(self.cells).index(name) for name in again]
+        theirs = [1 + list(cells).index(name) for name in again]
+        seen = {(state[0], *(state[i] for i in mine)) for state in self.joint}
+        candidates = product((0, 1), repeat=1 + len(cells))
+        return frozenset(state for state in candidates if (state[0], *(state[i] for i in theirs)) in seen)
+
+    def after(self, adder: AdderBit, cells: Mapping[str, Cell]) -> _Known:
+        """What is known when ``adder`` has run on ``cells``."""
+        keep = [name for name in cells if name != "r"]
+        joint = {(adder.result(state)["C"], *(state[name] for name in keep)) for state in adder.named()}
+        return _Known(frozenset(joint), {name: cells[name] for name in keep})
+
+    @property
+    def no_carry(self) -> bool:
+        return not any(state[0] for state in self.joint)
 
 
 def _copy(out: _Steps) -> None:
@@ -274,8 +322,10 @@ def _step(out: _Steps) -> None:
 
 def _gather(out: _Steps) -> None:
     for bit in range(out.sig.r_width):
-        out.put(("r", bit), 0)
-        out.steps.append(Step(RECEIVED, {"r": ("r", bit)}, receive=bit))
+        inverted = out.sig.fresh and bit == out.sig.r_width - 1
+        out.put(("r", bit), int(inverted))
+        table = RECEIVED_INVERTED if inverted else RECEIVED
+        out.steps.append(Step(table, {"r": ("r", bit)}, receive=bit))
 
 
 _STEPS = {

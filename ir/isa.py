@@ -27,8 +27,8 @@ class Op(IntEnum):
     COPY = 2  # r <- a
     ADD = 3  # r <- r + a
     SUB = 4  # r <- r - a
-    ADDO = 5  # r <- a + b   (r is cleared first unless R_CLEARED)
-    SUBO = 6  # r <- a - b   (r is cleared first unless R_CLEARED)
+    ADDO = 5  # r <- a + b   (r is cleared first, bit by bit)
+    SUBO = 6  # r <- a - b   (r is cleared first, bit by bit)
     ADDC = 7  # r <- r + constants[imm]
     EXTEND = 8  # r[a_width:] <- sign bit r[a_width - 1]   (a_width is a plain number here, 1 <= a_width < r_width)
     MAX = 9  # r <- max(r, a)   (same width and signedness)
@@ -39,7 +39,19 @@ class Op(IntEnum):
 
 A_SIGNED, B_SIGNED, R_SIGNED = 1, 2, 4
 A_ACROSS, B_ACROSS, R_ACROSS = 8, 16, 32
-R_CLEARED = 64  # ADDO, SUBO: the compiler promises that r is zero; passes then only ever set bits of r
+R_FRESH = 64
+"""r, or its top bit, holds nothing of use:
+
+- ADDO: r <- a + b, overwritten bit by bit instead of cleared first.
+- SUBO: r <- a - b + 2**(r_width - 1), overwritten likewise; a and b unsigned and narrower than r.
+- ADD: the top bit of r counts as 0: r <- r[:-1] + a; a unsigned and narrower than r.
+- SUB: the top bit of r counts as 1: r <- 2**(r_width - 1) + r[:-1] - a; a unsigned and narrower than r.
+- GATHER: the top bit of what is gathered is inverted, so that a signed channel is held as an unsigned integer.
+
+So a signed value v is held as v + 2**(width - 1), which never needs its sign extended.
+"""
+FRESH = (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.GATHER)
+"""Opcodes that may carry R_FRESH."""
 
 RECORD = np.dtype(
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, product
 
 import networkx as nx
@@ -128,27 +129,28 @@ def _separate(table: _Table) -> Iterator[list[_Step]]:
 
 def _merged(table: _Table) -> Iterator[list[_Step]]:
     """Candidates with OR-ed searches: the fewest writes first, then the fewest searches, then the fewest bits."""
-    options: list[tuple[tuple[int, int, int], list[_Step]]] = []
-    for groups in _partitions(table, list(table.changing)):
-        steps = []
-        for states, writes in groups:
-            cover = _minimal_covers(table, states)[0]
-            steps.append(_step(table, cover, states, writes))
-        searches = sum(len(step.content.searches) for step in steps)
-        bits = sum(len(step.content.writes) for step in steps)
-        options.append(((len(steps), searches, bits), steps))
-    for _, steps in sorted(options, key=lambda option: option[0]):
-        yield steps
+    covers = cache(lambda states: _minimal_covers(table, states))
+    for writes in range(len(table.changing) + 1):
+        options = []
+        for groups in _partitions(table, list(table.changing), writes):
+            choices = [covers(tuple(states)) for states, _ in groups]
+            searches = sum(len(choice[0]) for choice in choices)
+            options.append((searches, sum(len(bits) for _, bits in groups), groups, choices))
+        for _, _, groups, choices in sorted(options, key=lambda option: option[:2]):
+            for chosen in product(*choices):
+                yield [_step(table, cover, *group) for cover, group in zip(chosen, groups, strict=True)]
 
 
-def _partitions(table: _Table, states: list[State]) -> Iterator[list[tuple[list[State], Bits]]]:
-    """All ways to split ``states`` into groups that one write serves, with that write."""
-    if not states:
-        yield []
+def _partitions(table: _Table, states: list[State], count: int) -> Iterator[list[tuple[list[State], Bits]]]:
+    """All ways to split ``states`` into ``count`` groups that one write each serves, with that write."""
+    if count == 0 or len(states) <= count:
+        if len(states) == count:
+            yield [([state], table.changes[state]) for state in states]
         return
     *rest, last = states
-    for groups in _partitions(table, rest):
+    for groups in _partitions(table, rest, count - 1):
         yield [*groups, ([last], table.changes[last])]
+    for groups in _partitions(table, rest, count):
         for index, (members, _) in enumerate(groups):
             writes = _common_write(table, [*members, last])
             if writes is not None:

@@ -17,9 +17,6 @@ PAIRS = (Op.CLAMP, Op.STEP)
 
 SINGLES = tuple(op for op, (_, immediate) in OPERANDS.items() if immediate and op not in (*PAIRS, Op.GATHER))
 
-CLEARABLE = (Op.ADDO, Op.SUBO)
-"""Opcodes that may carry R_CLEARED."""
-
 GatherEntry = tuple[int, int, int, int]
 """tensor, channel, row map, pad value"""
 

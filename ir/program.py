@@ -14,6 +14,10 @@ import numpy as np
 
 from ir.types import IntType
 
+PLAIN, COMPACT = "plain", "compact"
+ENCODINGS = (PLAIN, COMPACT)
+"""How a program's instruction streams are fetched: tables as they are, or the bits of docs/encoding.md."""
+
 FIELD = np.dtype(
     [("tile", "<u2"), ("column", "<u2"), ("domain", "u1"), ("width", "u1"), ("signed", "u1"), ("across", "u1")]
 )
@@ -118,3 +122,4 @@ class Program:
     graph_text: str = ""  # the printed integer graph, for inspection
     model: bytes = b""  # the QDQ ONNX file that was compiled, for checks against the reference and onnxruntime
     host_steps: list[dict[str, Any]] = field(default_factory=list)  # {"name", "operator", "bytes_per_image"}
+    encoding: str = PLAIN  # one of ENCODINGS

@@ -10,7 +10,7 @@ from ir.tables import Table
 
 @lru_cache(maxsize=1 << 16)
 def expected_flips(sig: Signature) -> float:
-    """Expected flips in one row where every cell is first independent and uniform (``r`` is 0 under R_CLEARED).
+    """Expected flips in one row where every cell is first independent and uniform.
 
     Flags and the operand bits that one of the next two steps uses again are followed with their joint distribution; a
     bit that comes back later (in the second sweep of MAX and CLAMP) counts as uniform and independent again.
@@ -23,8 +23,7 @@ def expected_flips(sig: Signature) -> float:
     for number, (step, cells) in enumerate(zip(sequence, used, strict=True)):
         later = set[Cell]().union(*used[number + 1 : number + 3])
         for cell in sorted(cells - set(live)):
-            one = 0.0 if cell[0] == "r" and sig.cleared else 0.5
-            joint = [p * (1 - one) for p in joint] + [p * one for p in joint]
+            joint = [0.5 * p for p in joint] * 2
             live.append(cell)
         positions = tuple((name, live.index(step.cells[name])) for name in sorted(step.table.touched))
         keep = tuple(i for i, cell in enumerate(live) if cell in later or cell[0] in FLAG_CELLS)

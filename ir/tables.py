@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ir.isa import Op
-from ir.lut import Function, Pass, derive_lut
+from ir.lut import Function, Pass, State, derive_lut
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,9 @@ def derive_table(
 RECEIVED = table([Pass((), (("r", 1),))])
 """r <- 1 in the rows that are tagged already."""
 
+RECEIVED_INVERTED = table([Pass((), (("r", 0),))])
+"""r <- 0 in the rows that are tagged already."""
+
 
 @cache
 def set_table(column: str, bit: int, search_or: bool) -> Table:
@@ -67,28 +70,70 @@ def set_unless_table(bit: int, search_or: bool) -> Table:
 
 
 def _sum(state: Mapping[str, int], addends: str, constant: int) -> dict[str, int]:
-    total = state["C"] + constant + sum(state.get(name, 0) for name in addends)
+    total = state.get("C", 0) + constant + sum(state.get(name, 0) for name in addends)
     return {"C": total >> 1, "r": total & 1}
 
 
-def _difference(state: Mapping[str, int], minuend: str, subtrahend: str) -> dict[str, int]:
-    total = state.get(minuend, 0) - state.get(subtrahend, 0) - state["C"]
+def _difference(state: Mapping[str, int], minuend: str, subtrahend: str, constant: int) -> dict[str, int]:
+    total = constant + state.get(minuend, 0) - state.get(subtrahend, 0) - state.get("C", 0)
     return {"C": int(total < 0), "r": total & 1}
 
 
+@dataclass(frozen=True)
+class AdderBit:
+    """One bit of ADD, SUB, ADDO, SUBO or ADDC.
+
+    ``operands``: the names of those that have this bit, of "a", "b" and, in place, "r"; ``constant``: a bit that is
+    added; ``states``: those of C and the operands, in this order, that can occur.
+    """
+
+    op: Op
+    operands: str
+    constant: int
+    states: frozenset[State]
+
+    def result(self, state: Mapping[str, int]) -> dict[str, int]:
+        """The carry out "C" and the bit "r" of a state of C and the operands."""
+        here = {name: state.get(name, 0) for name in "C" + self.operands}
+        if self.op == Op.SUB:
+            return _difference(here, "r", "a", self.constant)
+        if self.op == Op.SUBO:
+            return _difference(here, "a", "b", self.constant)
+        return _sum(here, self.operands, self.constant)
+
+    def named(self) -> list[dict[str, int]]:
+        """``states`` as {name: bit}."""
+        return [dict(zip("C" + self.operands, state, strict=True)) for state in self.states]
+
+    @property
+    def carries(self) -> bool:
+        """Whether a carry can come in."""
+        return any(state[0] for state in self.states)
+
+
 @cache
-def adder_table(op: Op, operands: str, constant: int, search_or: bool) -> Table:
-    """One bit of ADD, SUB, ADDO, SUBO or ADDC. ``operands``: the names of those that have this bit, of "a", "b" and,
-    in place, "r"; ``constant``: the bit that ADDC adds."""
-    functions: dict[Op, Function] = {
-        Op.ADD: lambda state: _sum(state, "ar", 0),
-        Op.ADDC: lambda state: _sum(state, "r", constant),
-        Op.ADDO: lambda state: _sum(state, "ab", 0),
-        Op.SUB: lambda state: _difference(state, "r", "a"),
-        Op.SUBO: lambda state: _difference(state, "a", "b"),
-    }
-    cleared = "r" if op in (Op.ADDO, Op.SUBO) else ""
-    return derive_table("C" + operands, functions[op], search_or, cleared=cleared)
+def adder_table(bit: AdderBit, overwrite: bool, carry_out: bool, search_or: bool) -> Table:
+    """The passes of one bit of an adder. Out of place r holds 0 before, or with ``overwrite`` anything.
+
+    Without ``carry_out`` C stays as it is, and where no carry can come in it is not looked at.
+    """
+    searched = ("C" if carry_out or bit.carries else "") + bit.operands
+
+    def possible(state: Mapping[str, int]) -> bool:
+        return tuple(state.get(name, 0) for name in "C" + bit.operands) in bit.states
+
+    def function(state: Mapping[str, int]) -> dict[str, int]:
+        result = bit.result(state)
+        return result if carry_out else {"r": result["r"]}
+
+    in_place = "r" in bit.operands
+    return derive_table(
+        searched + ("r" if overwrite else ""),
+        function,
+        search_or,
+        cleared="" if in_place or overwrite else "r",
+        possible=possible,
+    )
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 from ir import isa
 from ir.errors import UserError
 from ir.isa import OPERANDS, Op, gather_index
-from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile, gathered_fields
+from ir.program import ENCODINGS, FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile, gathered_fields
 
 MAX_ELEMENTS = 1 << 31
 """A stored tensor has fewer elements than this per image."""
@@ -32,6 +32,8 @@ class ProgramError(UserError):
 def verify_program(program: Program) -> None:
     """Raise ProgramError at the first rule that ``program`` breaks."""
     columns, domains = array_shape(program)
+    known = ", ".join(ENCODINGS)
+    _require(program.encoding in ENCODINGS, "program", f"the encoding {program.encoding!r} is none of {known}")
     _check_tensors(program)
     for index, layer in enumerate(program.layers):
         where = f"layer {index} ({layer.name})"
@@ -200,7 +202,7 @@ _ALLOWED_FLAGS = (
     _USES["a"] * (isa.A_SIGNED | isa.A_ACROSS)
     + _USES["b"] * (isa.B_SIGNED | isa.B_ACROSS)
     + _USES["r"] * (isa.R_SIGNED | isa.R_ACROSS)
-    + np.isin(np.arange(256), [Op.ADDO, Op.SUBO]) * isa.R_CLEARED
+    + np.isin(np.arange(256), isa.FRESH) * isa.R_FRESH
 )
 _ACROSS = {"r": isa.R_ACROSS, "a": isa.A_ACROSS, "b": isa.B_ACROSS}
 
@@ -303,7 +305,13 @@ def _widths(code: np.ndarray, op: np.ndarray) -> list[tuple[int, str] | None]:
     narrower = (code["a_width"] >= 1) & (code["a_width"] < code["r_width"])
     signed_alike = ((code["flags"] & isa.A_SIGNED) != 0) == ((code["flags"] & isa.R_SIGNED) != 0)
     alike = (code["a_width"] == code["r_width"]) & signed_alike
+    fresh = (code["flags"] & isa.R_FRESH) != 0
+    biased = fresh & ((op == Op.ADD) | (op == Op.SUB) | (op == Op.SUBO))
+    below_top = (code["a_width"] < code["r_width"]) & (code["b_width"] < code["r_width"])
+    signed = (code["flags"] & (isa.A_SIGNED | isa.B_SIGNED)) != 0
     return [
+        _first(biased & signed, "a fresh top bit needs unsigned operands"),
+        _first(biased & ~below_top, "a fresh top bit needs operands narrower than the result"),
         _first((op == Op.EXTEND) & ~narrower, "extends from a width that is not below its own"),
         _first((op == Op.MAX) & ~alike, "the operands of max differ in width or sign"),
     ]

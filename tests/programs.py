@@ -30,12 +30,12 @@ def macro(
     b: Field | None = None,
     imm: int = 0,
     from_width: int = 0,
-    cleared: bool = False,
+    fresh: bool = False,
 ) -> np.ndarray:
     """One RECORD. ``imm``: constant or gather index; ``from_width``: EXTEND's a_width."""
     record = np.zeros((), isa.RECORD)
     record["op"] = op
-    flags = isa.R_CLEARED if cleared else 0
+    flags = isa.R_FRESH if fresh else 0
     bits = {"r": (isa.R_SIGNED, isa.R_ACROSS), "a": (isa.A_SIGNED, isa.A_ACROSS), "b": (isa.B_SIGNED, isa.B_ACROSS)}
     for name, operand in (("r", r), ("a", a), ("b", b)):
         if operand is not None:
@@ -50,6 +50,13 @@ def macro(
     if op == Op.EXTEND:
         record["a_width"] = from_width
     return record
+
+
+def may_be_fresh(op: Op, r: Field, *others: Field) -> bool:
+    """Whether an instruction on these operands may have R_FRESH."""
+    return op in isa.FRESH and (
+        op in (Op.ADDO, Op.GATHER) or all(not other.signed and other.width < r.width for other in others)
+    )
 
 
 def tile(
@@ -98,7 +105,7 @@ def tiny_program() -> Program:
         macro(Op.GATHER, b, imm=1),
         macro(Op.ADDO, total, a, b),
         macro(Op.CONST, wide, imm=0),
-        macro(Op.SUBO, wide, a, b, cleared=True),
+        macro(Op.SUBO, wide, a, b, fresh=True),
         macro(Op.COPY, copy, wide),
         macro(Op.ADDC, copy, imm=1),
         macro(Op.SUB, copy, total.bits(1)),
@@ -188,7 +195,8 @@ def random_instruction(rng: np.random.Generator, constants: int, source_widths: 
     slots = [_SLOTS[i] for i in rng.permutation(3)]
     if op == Op.GATHER:
         index = int(rng.integers(len(source_widths)))
-        return macro(op, random_field(rng, slots[0], int(source_widths[index])), imm=index)
+        fresh = bool(rng.integers(2))
+        return macro(op, random_field(rng, slots[0], int(source_widths[index])), imm=index, fresh=fresh)
     r = random_field(rng, slots[0])
     names, immediate = isa.OPERANDS[op]
     others = [random_field(rng, slot) for slot in slots[1 : len(names)]]
@@ -199,8 +207,8 @@ def random_instruction(rng: np.random.Generator, constants: int, source_widths: 
         r = Field(r.column, r.domain, max(r.width, 2), r.signed) if r.width < 2 else r
         r = Field(r.column, min(r.domain, 30), r.width, r.signed) if r.width == 2 and not r.across else r
         return macro(op, r, from_width=int(rng.integers(1, r.width)))
-    cleared = op in (Op.ADDO, Op.SUBO) and bool(rng.integers(2))
-    return macro(op, r, *others, imm=int(rng.integers(constants - 1)) if immediate else 0, cleared=cleared)
+    fresh = may_be_fresh(op, r, *others) and bool(rng.integers(2))
+    return macro(op, r, *others, imm=int(rng.integers(constants - 1)) if immediate else 0, fresh=fresh)
 
 
 _NAMES = st.text(max_size=8)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apc.cli import console
+from apc.cli.arguments import add_overrides
 from apc.errors import ApcError
 
 if TYPE_CHECKING:
+    from apc.ablation import Ablation
+    from apc.driver import CompileOptions
+    from backends.rtm_ap.decisions import Decision
     from ir.graph import Graph
 
 NAME = "compile"
@@ -29,19 +33,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx file, or package.module:factory")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.apc", help="the program to write")
     parser.add_argument("--target", default="rtm-ap-published", metavar="NAME|FILE.toml", help="see `apc targets`")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a figure of the target",
-    )
+    add_overrides(parser)
     for level, meaning in LEVELS.items():
         parser.add_argument(f"-{level}", dest="level", action="store_const", const=level, help=meaning)
     parser.set_defaults(level="O2")
-    parser.add_argument("--passes", metavar="a,b", help="run these graph passes instead of the level's")
-    parser.add_argument("--print-after", metavar="PASS", help="print the graph after a pass, to stderr (or `all`)")
+    parser.add_argument(
+        "--passes", metavar="a,b{x=1}", help="run these passes (docs/passes.md) instead of the level's; others are off"
+    )
+    parser.add_argument(
+        "--pass-option",
+        dest="pass_options",
+        action="append",
+        default=[],
+        metavar="PASS.OPTION=VALUE",
+        help="change one option of a pass, and turn it on; may be repeated",
+    )
+    parser.add_argument(
+        "--print-after",
+        metavar="PASS",
+        help="print, to stderr, the graph after one of its passes; every layer's candidates and choice (tiling); "
+        "or what a layer pass changes, compiling again without it; or `all`",
+    )
+    parser.add_argument(
+        "--ablate", action="store_true", help="compile again with each pass off in turn, and say what it is worth"
+    )
     parser.add_argument("--calibration", type=Path, metavar="X.npz", help="inputs for activations that are float")
     parser.add_argument("--activations", type=int, default=4, metavar="BITS", help="of activations that are float")
     parser.add_argument(
@@ -49,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ternary-tolerance", type=float, default=0.0, metavar="T", help="accept weights that are ternary within T"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes; results do not depend on it (default: as many as pay)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
 
@@ -59,20 +77,25 @@ def run(args: argparse.Namespace) -> int:
     from apc.driver import CompileOptions, compile_model
     from apc.files import require_writable
     from apc.npz import read_npz
-    from apc.report.compilation import compile_report, compile_table
-    from apc.report.units import with_unit
+    from apc.passes import choose_passes
+    from apc.report.ablation import ablation_rows
+    from apc.report.compilation import compile_report
 
     require_writable(args.output)
+    passes = choose_passes(args.level, args.passes, args.pass_options)
+    shown = _shown(args.print_after, passes.names)
     options = CompileOptions(
         target=args.target,
         overrides=args.overrides,
         level=args.level,
         passes=args.passes,
+        pass_options=args.pass_options,
         calibration=read_npz(args.calibration) if args.calibration else None,
         activations=args.activations,
         input_shapes=dict(map(_input_shape, args.input_shape)),
         ternary_tolerance=args.ternary_tolerance,
-        after_pass=_printer(args.print_after, args.level, args.passes),
+        after_pass=_graph_printer(shown),
+        workers=args.workers,
     )
     started = time.perf_counter()
     with console.progress("compiling") as update:
@@ -83,11 +106,26 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         artifact.save(compilation.program, args.output)
     report = compile_report(compilation.program, compile_s, compilation.warnings)
+    ablations = _ablations(args.model, options, [None, *passes.names] if args.ablate else _compared(shown))
+    _print_layer_passes(shown, compilation.decisions, report, ablations)
+    if args.ablate:
+        report["ablation"] = ablation_rows(ablations.values())
     if args.json:
         console.emit_json("apc.compile/1", report)
-        return 0
+    else:
+        _print_report(report, args.output)
+    return 0
+
+
+def _print_report(report: dict[str, Any], output: Path | None) -> None:
+    from apc.report.ablation import ablation_table
+    from apc.report.compilation import compile_table
+    from apc.report.units import with_unit
+
     printer = console.result_console()
     printer.print(compile_table(report))
+    if "ablation" in report:
+        printer.print(ablation_table(report["ablation"], f"-{report['level']}"))
     estimate = report["energy_estimate_J"]
     parts = ", ".join(f"{part} {with_unit(value, 'J')}" for part, value in estimate.items() if part != "total")
     printer.print("Counts are exact: the program is static, and its cycles are those a run takes.", soft_wrap=True)
@@ -96,12 +134,11 @@ def run(args: argparse.Namespace) -> int:
         f"{with_unit(estimate['total'], 'J')} for an image that runs alone ({parts}). `apc run` counts it.",
         soft_wrap=True,
     )
-    done = f"compiled with -{args.level} in {compile_s:.1f} s"
-    if args.output is None:
+    done = f"compiled with -{report['level']} in {report['compile_s']:.1f} s"
+    if output is None:
         printer.print(f"{done}; no file was written: name one with -o OUT.apc", soft_wrap=True)
     else:
-        printer.print(f"{args.output}: {args.output.stat().st_size:,} bytes, {done}", soft_wrap=True)
-    return 0
+        printer.print(f"{output}: {output.stat().st_size:,} bytes, {done}", soft_wrap=True)
 
 
 def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -115,21 +152,59 @@ def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, axes
 
 
-def _printer(wanted: str | None, level: str, passes: str | None) -> Callable[[str, Graph], None] | None:
-    if wanted is None:
-        return None
-    from ir.passes import LEVELS, PASSES
-    from ir.passes.manager import parse_passes
+def _shown(wanted: str | None, running: list[str]) -> dict[str, None]:
+    """The passes to print after, in order."""
+    from apc.passes import KNOWN
 
-    if wanted not in PASSES and wanted != "all":
-        raise ApcError(f"--print-after {wanted}: there is no such pass: choose from {', '.join(PASSES)} or all")
-    running = LEVELS.get(level) if passes is None else [item.name for item in parse_passes(passes, PASSES)]
-    if running is not None and not (wanted in running or (wanted == "all" and running)):
+    if wanted is None:
+        return {}
+    if wanted not in KNOWN and wanted != "all":
+        raise ApcError(f"--print-after {wanted}: there is no such pass: choose from {', '.join(KNOWN)} or all")
+    shown = dict.fromkeys(running if wanted == "all" else [wanted] if wanted in running else [])
+    if not shown:
         reason = f"this pass does not run here, only {', '.join(running)}" if running else "no pass runs here"
         raise ApcError(f"--print-after {wanted}: {reason}")
+    return shown
 
+
+def _graph_printer(shown: Iterable[str]) -> Callable[[str, Graph], None]:
     def show(name: str, graph: Graph) -> None:
-        if wanted in (name, "all"):
+        if name in shown:
             console.log_console().print(f"; after {name}\n{graph}", markup=False, soft_wrap=True)
 
     return show
+
+
+def _compared(shown: Iterable[str]) -> list[str]:
+    """The passes of ``shown`` that are printed by comparing with a compilation that lacks them."""
+    from backends.rtm_ap.passes import LAYER_PASSES, Tiling
+
+    return [name for name in shown if name in LAYER_PASSES and name != Tiling.name]
+
+
+def _ablations(model: str, options: CompileOptions, off: Iterable[str | None]) -> dict[str | None, Ablation]:
+    """Compilations with one pass off, by its name (None: none off, timed like the others when kernels are loaded)."""
+    from apc.ablation import ablate
+
+    with console.progress("ablating") as update:
+        return {item.off: item for item in ablate(model, options, dict.fromkeys(off), update)}
+
+
+def _print_layer_passes(
+    shown: Iterable[str], decisions: list[Decision], report: dict[str, Any], ablations: Mapping[str | None, Ablation]
+) -> None:
+    from apc.report.decisions import decisions_text, effects_table
+    from backends.rtm_ap.passes import Tiling
+
+    printer = console.log_console()
+    if Tiling.name in shown:
+        printer.print(f"; after {Tiling.name}\n{decisions_text(decisions)}", markup=False, soft_wrap=True)
+    for name in _compared(shown):
+        without = ablations[name]
+        if without.report is None:
+            printer.print(f"; after {name}: without it, {without.refused}", markup=False, soft_wrap=True)
+            continue
+        table = effects_table(report, without.report)
+        printer.print(f"; after {name}: {'without it -> with it' if table else 'it changes nothing'}")
+        if table is not None:
+            printer.print(table)

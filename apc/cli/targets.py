@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from apc.cli import console
+from apc.cli.arguments import add_overrides
 from apc.errors import ApcError
 from backends.target import Target, load_target, preset_names
 
@@ -17,14 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("action", nargs="?", choices=["show"], help="show one target's figures instead of the list")
     parser.add_argument("target", nargs="?", metavar="NAME|FILE.toml", help="with show: a preset or a target file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="with show: replace a figure, as compile does; may be repeated",
-    )
+    add_overrides(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
 
 

@@ -14,6 +14,8 @@ from ir.program import Program
 
 STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds")
 COUNTS = ("instructions", "encoded_bits", "search_passes", "write_passes", "shift_steps", "cycles")
+EVENTS = ("written_bits_estimate", "shifted_bits")
+"""Over all rows of an image."""
 
 
 def compile_report(program: Program, compile_s: float, warnings: list[str]) -> dict[str, Any]:
@@ -22,11 +24,12 @@ def compile_report(program: Program, compile_s: float, warnings: list[str]) -> d
     accounts = Accounts(program)
     estimate = accounts.cost(images=1)
     layers = [_layer(program, index, statics, estimate) for index, statics in enumerate(accounts.layers())]
-    totals = {key: sum(layer[key] for layer in layers) for key in (*STATISTICS, *COUNTS)}
+    totals = {key: sum(layer[key] for layer in layers) for key in (*STATISTICS, *COUNTS, *EVENTS)}
     return {
         "model_sha256": program.model_sha256,
         "target": program.target["name"],
         "level": program.level,
+        "passes": program.passes,
         "layers": layers,
         "totals": {**totals, "energy_estimate_J": estimate.energy_J()},
         "energy_estimate_J": estimate.energy_J(),
@@ -38,13 +41,16 @@ def compile_report(program: Program, compile_s: float, warnings: list[str]) -> d
 
 def _layer(program: Program, index: int, statics: LayerStatics, estimate: CostReport) -> dict[str, Any]:
     statistics = program.layers[index].statistics
-    energy = dict(estimate.layers[index].energy_J)
+    cost = estimate.layers[index]
+    energy = dict(cost.energy_J)
     return {
         "name": statics.name,
         "op": statics.op,
         "positions": statics.positions,
         **{key: statistics[key] for key in STATISTICS},
         **{key: getattr(statics, key) for key in COUNTS},
+        "written_bits_estimate": cost.counters["written_bits"],
+        "shifted_bits": cost.counters["shifted_bits"],
         "columns": statics.columns,
         "arrays": statics.arrays,
         "groups": statistics["groups"],

@@ -1,8 +1,9 @@
 """Additions on held values, as Numba kernels: which instructions they take, and what is known of the result.
 
 Two representations. *Two's complement*: a value is held as it is, in the narrowest signed or unsigned field. *Offset*:
-every field is unsigned and holds a constant more than the value. A subtraction then adds 2**width - a (R_LIFTED), so
-nothing is ever negative, no sign is extended, and the carry ripples through upper bits in two passes.
+every field is unsigned and holds a constant more than the value. Where a difference could be negative, it gets a new top
+bit that counts (R_FRESH); so nothing ever is negative, no sign is extended, and the carry ripples through upper bits
+in two passes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, R_ACROSS, R_FRESH, R_LIFTED, R_SIGNED, Op
+from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, R_ACROSS, R_FRESH, R_SIGNED, Op
 
 HELD = np.dtype(
     [
@@ -42,7 +43,7 @@ _COPY, _CONST, _EXTEND = int(Op.COPY), int(Op.CONST), int(Op.EXTEND)
 
 class Style(NamedTuple):
     """How additions are made. ``offset``: values are held with an offset, else in two's complement; ``overwrite``: sums
-    out of place overwrite their columns, which are cleared first otherwise; ``zero``: index of the constant 0."""
+    out of place overwrite their columns, which are cleared first otherwise (differences with an offset never are); ``zero``: index of the constant 0."""
 
     offset: bool
     overwrite: bool
@@ -131,16 +132,21 @@ def add_in(
     if r["width"] == 0 and sign > 0:
         return _copy_in(records, count, r, a, shift, room, style, nothing)
     lift = style.offset and sign < 0 and r["lo"] < (a["hi"] << shift)
-    extra = 1 << a["width"] if lift else 0
-    low, high = (a["lo"], a["hi"]) if sign > 0 else (extra - a["hi"], extra - a["lo"])
+    low, high = (a["lo"], a["hi"]) if sign > 0 else (-a["hi"], -a["lo"])
     lo, hi = r["lo"] + (low << shift), r["hi"] + (high << shift)
     signed = not style.offset and (r["signed"] or lo < 0)
-    width = max(bits_needed(lo, hi, signed), r["width"], shift + (a["width"] + 1 if lift else 1))
+    if lift:
+        width = max(r["width"], shift + a["width"]) + 1
+        extra = 1 << (width - 1)
+    else:
+        width = max(bits_needed(lo, hi, signed), r["width"], shift + 1)
+        extra = 0
     if width > room:
         return NO_ROOM, 0
-    variant = R_LIFTED if lift else 0
-    if style.offset and width > r["width"] and width - shift > a["width"]:
-        variant |= R_FRESH
+    lo, hi = lo + extra, hi + extra
+    variant = 0
+    if lift or (style.offset and width > r["width"] and width - shift > a["width"]):
+        variant = R_FRESH
         count = grow(records, count, r, width - 1, style, nothing)
     else:
         count = grow(records, count, r, width, style, nothing)
@@ -148,7 +154,7 @@ def add_in(
     write_record(records, count, _ADD if sign > 0 else _SUB, variant, r, shift, width - shift, a, nothing, 0)
     r["lo"], r["hi"] = lo, hi
     r["width"] = width
-    r["offset"] += (sign * a["offset"] + extra) << shift
+    r["offset"] += (sign * a["offset"] << shift) + extra
     return count + 1, width - shift
 
 
@@ -195,16 +201,15 @@ def sum_out(
         r["lo"], r["hi"], r["offset"] = a["lo"] + b["lo"], a["hi"] + b["hi"], a["offset"] + b["offset"]
         least = 1
     else:
-        swap = a["width"] < b["width"] if style.offset else a_sign < 0
-        if swap:
+        if a_sign < 0:
             a, b, a_sign = b, a, b_sign
         lift = style.offset and a["lo"] < b["hi"]
-        extra = 1 << b["width"] if lift else 0
-        variant |= R_LIFTED if lift else 0
-        op, r["sign"] = _SUBO, a_sign
+        least = max(a["width"], b["width"]) + 1 if lift else 1
+        extra = 1 << (least - 1) if lift else 0
+        variant = R_FRESH if lift else 0
+        op, r["sign"] = _SUBO, 1
         r["lo"], r["hi"] = a["lo"] - b["hi"] + extra, a["hi"] - b["lo"] + extra
         r["offset"] = a["offset"] - b["offset"] + extra
-        least = b["width"] + 1 if lift else 1
     r["signed"] = r["lo"] < 0
     r["width"] = max(bits_needed(r["lo"], r["hi"], r["signed"]), least)
     if r["width"] > room:

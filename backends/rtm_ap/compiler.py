@@ -13,12 +13,12 @@ from backends.rtm_ap.choice import compile_best
 from backends.rtm_ap.decisions import Decision
 from backends.rtm_ap.layers import CompiledLayer
 from backends.rtm_ap.parallel import Progress, compile_layers
-from backends.rtm_ap.passes import LEVELS, Pipeline
+from backends.rtm_ap.passes import LEVELS, Encoding, Pipeline
 from backends.target import Target
 from ir.graph import Graph, GraphInput, GraphOutput
 from ir.lower import Layer, lower
 from ir.ops import Input
-from ir.program import FIELD, Boundary, Program, StoredTensor
+from ir.program import COMPACT, FIELD, PLAIN, Boundary, Program, StoredTensor
 from ir.types import TensorType
 
 
@@ -74,6 +74,7 @@ def compile_graph(
         inputs=[_input_boundary(graph, entry, stored) for entry in graph.graph_inputs],
         outputs=[_output_boundary(graph, entry, stored) for entry in graph.outputs],
         graph_text=str(graph),
+        encoding=PLAIN if pipeline.get(Encoding) is None else COMPACT,
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 class Candidate:
     """One way to compile a layer.
 
-    ``strategy``: in words; ``tiles``: how many the layer is cut into, 0 where that is not known; ``energy_J``: expected
-    energy of one image by part (search, write, shift, control), empty where it was not priced; ``refused``: why it
-    does not fit, "" where it does.
+    ``strategy``: in words; ``tiles``: how many the layer is cut into, and ``energy_J``: expected energy of one image by
+    part (search, write, shift, control), 0 and empty where it was not priced; ``refused``: why it does not fit, ""
+    where it does.
     """
 
     strategy: str

@@ -399,7 +399,10 @@ def _compute(
         end, _, _, _, widest = _chain(
             state, leaves, 0, number, 0, trial, place.room, style, nothing, state.scratch, 0
         )
+        kept = state.busy[leaves[:number, 0]]
+        state.busy[leaves[:number, 0]] = position  # what is summed here may not give way to the sum
         column = _allocate(sums, state, place, position, value, widest) if end == number else -1
+        state.busy[leaves[:number, 0]] = kept
     if column < 0 or count + 3 * number + 3 > len(records):
         state.full[0] = column >= 0
         state.status[value], state.refused[value] = GONE, position

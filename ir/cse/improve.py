@@ -12,24 +12,27 @@ import numba
 import numpy as np
 
 from ir.adders import AdderDag, without_dead
-from ir.cse.greedy import draw, extract, generator, pack, unpack
+from ir.cse.draws import draw, generator
+from ir.cse.greedy import extract
+from ir.cse.packing import bits_for, pack, unpack
 
 WORK_PER_SECOND = 150_000_000
 """Terms handled in a second. A budget in seconds is a budget in terms, so that every machine finds the same."""
 
 TEMPERATURE = 0.3
 RANDOM = 1 << 30
+UNBOUNDED = 2**62
 
 
 @numba.njit(cache=True, nogil=True)
 def _used(
-    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width: int, operands: int, nodes: np.ndarray, count: int
+    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bits: int, operands: int, nodes: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(uses of every operand by rows and by temporaries that count themselves, uses by rows alone)."""
     by_rows = np.zeros(operands + count, np.int32)
     for row in range(len(starts)):
         for at in range(starts[row], starts[row] + lengths[row]):
-            by_rows[codes[at] // width] += 1
+            by_rows[codes[at] >> bits] += 1
     uses = by_rows.copy()
     for k in range(count - 1, -1, -1):
         if uses[operands + k]:
@@ -43,7 +46,7 @@ def _choose(
     codes: np.ndarray,
     starts: np.ndarray,
     lengths: np.ndarray,
-    width: int,
+    bits: int,
     inputs: int,
     nodes: np.ndarray,
     count: int,
@@ -61,7 +64,7 @@ def _choose(
         for row in range(len(starts)):
             if draw(random, 1000) < share:
                 for at in range(starts[row], starts[row] + lengths[row]):
-                    gone[codes[at] // width] = True
+                    gone[codes[at] >> bits] = True
     else:
         for _ in range(1 + inputs * share // 2000):
             gone[draw(random, inputs)] = True
@@ -80,15 +83,14 @@ def _inline(
     renamed: np.ndarray,
     nodes: np.ndarray,
     inputs: int,
-    top: int,
+    bits: int,
     out: np.ndarray,
-    out_begin: int,
     capacity: int,
     stack: np.ndarray,
 ) -> int:
-    """Write a row without the operands that are gone; returns its length, or -1 where it exceeds ``capacity``."""
-    deltas = 2 * top + 1
-    width = 2 * deltas
+    """Write a row without the operands that are gone, from ``begin`` on; returns its length, or -1 where it exceeds
+    ``capacity``."""
+    mask = (1 << bits) - 1
     written = 0
     for at in range(begin, begin + length):
         stack[0] = codes[at]
@@ -96,17 +98,16 @@ def _inline(
         while depth:
             depth -= 1
             code = stack[depth]
-            operand = code // width
+            operand, rest = code >> bits, code & mask
             if gone[operand]:
                 node = nodes[operand - inputs]
-                shift, negative = code // 2 % deltas, code & 1
-                stack[depth] = (node[0] * deltas + shift + node[1]) * 2 + negative
-                stack[depth + 1] = (node[2] * deltas + shift + node[3]) * 2 + (negative ^ (node[4] < 0))
+                stack[depth] = node[0] << bits | (rest + 2 * node[1])
+                stack[depth + 1] = node[2] << bits | ((rest + 2 * node[3]) ^ (node[4] < 0))
                 depth += 2
             else:
                 if written == capacity:
                     return -1
-                out[out_begin + written] = renamed[operand] * width + (code - operand * width)
+                out[begin + written] = renamed[operand] << bits | rest
                 written += 1
     return written
 
@@ -127,31 +128,31 @@ def _reapply(
     ``position``: int32 per operand and shift, all -1, and left so. Returns the row's new length, or -1 where an operand
     occurs twice at the same shift.
     """
-    deltas = 2 * top + 1
+    bits = bits_for(top)
     twice = False
     for at in range(begin, begin + length):
-        twice |= position[codes[at] // 2] >= 0
-        position[codes[at] // 2] = at
+        twice |= position[codes[at] >> 1] >= 0
+        position[codes[at] >> 1] = at
     if not twice:
         for k in range(count):
             left, left_shift, right, right_shift, sign = nodes[k]
             for shift in range(top + 1 - max(left_shift, right_shift)):
-                at = position[left * deltas + shift + left_shift]
+                at = position[left << (bits - 1) | (shift + left_shift)]
                 if at < 0:
                     continue
-                other = position[right * deltas + shift + right_shift]
+                other = position[right << (bits - 1) | (shift + right_shift)]
                 if other < 0 or ((codes[at] ^ codes[other]) & 1) != (sign < 0):
                     continue
-                position[codes[at] // 2] = -1
-                position[codes[other] // 2] = -1
-                codes[at] = ((inputs + k) * deltas + shift) * 2 + (codes[at] & 1)
-                position[codes[at] // 2] = at
+                position[codes[at] >> 1] = -1
+                position[codes[other] >> 1] = -1
+                codes[at] = (inputs + k) << bits | shift << 1 | (codes[at] & 1)
+                position[codes[at] >> 1] = at
                 length -= 1
                 if other != begin + length:
                     codes[other] = codes[begin + length]
-                    position[codes[other] // 2] = other
+                    position[codes[other] >> 1] = other
     for at in range(begin, begin + length):
-        position[codes[at] // 2] = -1
+        position[codes[at] >> 1] = -1
     return -1 if twice else length
 
 
@@ -173,9 +174,9 @@ def _step(
     cancellations starts again from them.
     """
     plain_codes, plain_lengths = plain
-    width = 2 * (2 * top + 1)
-    gone = _choose(codes, starts, lengths, width, inputs, nodes, count, random)
-    uses, by_rows = _used(codes, starts, lengths, width, inputs, nodes, count)
+    bits = bits_for(top)
+    gone = _choose(codes, starts, lengths, bits, inputs, nodes, count, random)
+    uses, by_rows = _used(codes, starts, lengths, bits, inputs, nodes, count)
     renamed = np.arange(inputs + count)
     new_nodes = np.empty_like(nodes)
     kept = 0
@@ -196,33 +197,32 @@ def _step(
     new_codes = np.empty_like(codes)
     new_lengths = np.empty_like(lengths)
     changed = np.zeros(len(starts), np.bool_)
-    position = np.full((inputs + kept) * (2 * top + 1), -1, np.int32)
+    position = np.full((inputs + kept) << (bits - 1), -1, np.int32)
     stack = np.empty(count + 2, np.int32)
     work = 4 * count + len(codes)
     for row in range(len(starts)):
-        begin = starts[row]
+        begin, most = starts[row], plain_lengths[row]
         for at in range(begin, begin + lengths[row]):
-            changed[row] |= gone[codes[at] // width]
-        new_lengths[row] = _inline(
-            codes, begin, lengths[row], gone, renamed, nodes, inputs, top, new_codes, begin, plain_lengths[row], stack
-        )
-        if new_lengths[row] >= 0 and changed[row]:
-            new_lengths[row] = _reapply(new_codes, begin, new_lengths[row], position, new_nodes, kept, inputs, top)
+            changed[row] |= gone[codes[at] >> bits]
+        length = _inline(codes, begin, lengths[row], gone, renamed, nodes, inputs, bits, new_codes, most, stack)
+        if changed[row] and length >= 0:
+            length = _reapply(new_codes, begin, length, position, new_nodes, kept, inputs, top)
             work += kept * (top + 1)
-        if new_lengths[row] < 0:
+        if length < 0:
             changed[row] = True
-            new_codes[begin : begin + plain_lengths[row]] = plain_codes[begin : begin + plain_lengths[row]]
-            new_lengths[row] = _reapply(new_codes, begin, plain_lengths[row], position, new_nodes, kept, inputs, top)
+            new_codes[begin : begin + most] = plain_codes[begin : begin + most]
+            length = _reapply(new_codes, begin, most, position, new_nodes, kept, inputs, top)
             work += kept * (top + 1)
+        new_lengths[row] = length
     added, visited = extract(new_codes, starts, new_lengths, changed, top, inputs + kept, new_nodes[kept:], random)
     return new_codes, new_lengths, new_nodes, kept + added, work + 2 * visited
 
 
 @numba.njit(cache=True, nogil=True)
 def _cost(
-    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width: int, inputs: int, nodes: np.ndarray, count: int
+    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bits: int, inputs: int, nodes: np.ndarray, count: int
 ) -> int:
-    uses, _ = _used(codes, starts, lengths, width, inputs, nodes, count)
+    uses, _ = _used(codes, starts, lengths, bits, inputs, nodes, count)
     return np.count_nonzero(uses[inputs:]) + lengths.sum()
 
 
@@ -240,20 +240,64 @@ def _search(
     work: int,
     random: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    width = 2 * (2 * top + 1)
-    cost = _cost(codes, starts, lengths, width, inputs, nodes, count)
+    bits = bits_for(top)
+    cost = _cost(codes, starts, lengths, bits, inputs, nodes, count)
     best = (codes, lengths, nodes, count)
     best_cost = cost
     while steps > 0 and work > 0:
         other = _step(plain, codes, starts, lengths, top, inputs, nodes, count, random)
         steps -= 1
         work -= other[4]
-        other_cost = _cost(other[0], starts, other[1], width, inputs, other[2], other[3])
+        other_cost = _cost(other[0], starts, other[1], bits, inputs, other[2], other[3])
         if other_cost <= cost or draw(random, RANDOM) < RANDOM * math.exp((cost - other_cost) / TEMPERATURE):
             codes, lengths, nodes, count, cost = other[0], other[1], other[2], other[3], other_cost
             if cost < best_cost:
                 best, best_cost = (codes, lengths, nodes, count), cost
     return best
+
+
+@numba.njit(cache=True, nogil=True)
+def _improve(
+    plain_terms: np.ndarray,
+    temporaries: np.ndarray,
+    terms: np.ndarray,
+    inputs: int,
+    outputs: int,
+    steps: int,
+    work: int,
+    random: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(temporaries, terms, can the shared sums come from the plain ones?)"""
+    count, top = len(temporaries), 0
+    for k in range(len(plain_terms)):
+        top = max(top, plain_terms[k]["shift"])
+    for k in range(len(terms)):
+        if terms[k]["shift"] > top:
+            return temporaries, terms, False
+    plain_codes, starts, plain_lengths, _ = pack(plain_terms, inputs, outputs, top)
+    shared_codes, shared_starts, lengths, _ = pack(terms, inputs + count, outputs, top)
+    if count > len(plain_codes) or (lengths > plain_lengths).any():
+        return temporaries, terms, False
+    # Rows of a solution stand where the plain rows do: none is ever longer.
+    codes = np.zeros_like(plain_codes)
+    for row in range(outputs):
+        for k in range(lengths[row]):
+            codes[starts[row] + k] = shared_codes[shared_starts[row] + k]
+    nodes = np.zeros((len(plain_codes) + count + 2, 5), np.int32)
+    for k in range(count):
+        node = temporaries[k]
+        nodes[k, 0], nodes[k, 1], nodes[k, 2], nodes[k, 3] = (
+            node["left"],
+            node["left_shift"],
+            node["right"],
+            node["right_shift"],
+        )
+        nodes[k, 4] = node["right_sign"]
+    codes, lengths, nodes, count = _search(
+        (plain_codes, plain_lengths), codes, starts, lengths, top, inputs, nodes, count, steps, work, random
+    )
+    new_temporaries, new_terms = unpack(codes, starts, lengths, top, nodes, count)
+    return new_temporaries, new_terms, True
 
 
 def work_for(budget_s: float) -> int:
@@ -271,34 +315,17 @@ def improve(
     """
     if steps is None and math.isinf(budget_s):
         raise ValueError("improve needs steps or budget_s")
-    if not len(plain.terms):
-        return shared
-    plain_codes, starts, plain_lengths, top = pack(plain.terms, plain.outputs)
-    rows = pack(shared.terms, shared.outputs)
-    if rows[3] > top or (rows[2] > plain_lengths).any() or len(shared.temporaries) > len(plain_codes):
-        raise ValueError("the shared sums have more terms, temporaries or shifts than the plain ones")
-    # Rows of ``shared`` go to where the plain rows start: no row of a solution is ever longer than the plain one.
-    codes = np.zeros_like(plain_codes)
-    shared_codes, shared_starts, lengths, shared_top = rows
-    at = np.arange(len(shared_codes)) + np.repeat(starts - shared_starts, lengths)
-    shared_deltas, deltas = 2 * shared_top + 1, 2 * top + 1
-    operand, shift = np.divmod(shared_codes // 2, shared_deltas)
-    codes[at] = (operand * deltas + shift) * 2 + shared_codes % 2
-    nodes = np.zeros((len(plain_codes) + len(shared.temporaries) + 2, 5), np.int32)
-    for column, name in enumerate(shared.temporaries.dtype.names or ()):
-        nodes[: len(shared.temporaries), column] = shared.temporaries[name]
-    work = 2**62 if math.isinf(budget_s) else work_for(budget_s)
-    best_codes, best_lengths, best_nodes, count = _search(
-        (plain_codes, plain_lengths),
-        codes,
-        starts,
-        lengths,
-        top,
+    work = UNBOUNDED if math.isinf(budget_s) else work_for(budget_s)
+    temporaries, terms, fits = _improve(
+        plain.terms,
+        shared.temporaries,
+        shared.terms,
         plain.inputs,
-        nodes,
-        len(shared.temporaries),
-        2**62 if steps is None else steps,
+        plain.outputs,
+        UNBOUNDED if steps is None else steps,
         work,
         generator(seed),
     )
-    return without_dead(unpack(plain, best_codes, starts, best_lengths, top, best_nodes[:count]))
+    if not fits:
+        raise ValueError("the shared sums have more terms, temporaries or shifts than the plain ones")
+    return without_dead(AdderDag(plain.lo, plain.hi, temporaries, terms, plain.outputs))

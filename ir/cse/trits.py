@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from ir.adders import NODE, TERM, AdderDag
-from ir.cse.greedy import draw, generator
+from ir.cse.draws import draw, generator
 
 MOST_INPUTS = 12
 

@@ -6,11 +6,10 @@ A pass is a frozen dataclass with a ``name``, its options as fields, and ``run(g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from ir.errors import UserError
 from ir.graph import Graph
 
 
@@ -32,7 +31,7 @@ class PassStatistics:
 
 
 def run_passes(
-    graph: Graph, passes: list[Pass], after: Callable[[str, Graph], None] | None = None
+    graph: Graph, passes: Sequence[Pass], after: Callable[[str, Graph], None] | None = None
 ) -> list[PassStatistics]:
     """Run passes in order, verifying the graph before the first and after each; ``after`` sees every result."""
     graph.verify()
@@ -45,13 +44,3 @@ def run_passes(
         if after is not None:
             after(item.name, graph)
     return statistics
-
-
-def parse_passes(text: str, known: dict[str, type]) -> list[Pass]:
-    """``a,b,c`` as passes. Raises UserError for a name that is not in ``known``."""
-    passes = []
-    for name in filter(None, (part.strip() for part in text.split(","))):
-        if name not in known:
-            raise UserError(f"--passes: there is no pass {name!r}: choose from {', '.join(known)}")
-        passes.append(known[name]())
-    return passes

@@ -15,7 +15,7 @@ from ir.isa import (
     FLAG_F,
     FLAG_G,
     R_ACROSS,
-    R_CLEARED,
+    R_FRESH,
     R_SIGNED,
     Op,
 )
@@ -55,6 +55,7 @@ def gather(
     r: Operand,
     source: int,
     pad: int,
+    fresh: int,
     indices: np.ndarray,
     valid: np.ndarray,
     padding: np.ndarray,
@@ -63,12 +64,14 @@ def gather(
     scratch: np.ndarray,
     lanes: Lanes,
 ) -> Words:
-    """r <- the int32 values at address ``source``, through a row map's tables from row word ``word`` on."""
+    """r <- the int32 values at address ``source``, through a row map's tables from row word ``word`` on; with the
+    top bit inverted where ``fresh`` is -1."""
     cell, step, width, _ = r
     n = len(lanes)
     count = splat(0, lanes)
     for bit in range(width):
-        count = count + write(planes, cell + bit * step, splat(0, lanes), lanes)
+        before = splat(fresh & mask(bit == width - 1), lanes)
+        count = count + write(planes, cell + bit * step, before, lanes)
     for lane in range(min(n, len(valid) - word)):
         present, padded = valid[word + lane], padding[word + lane]
         address = Int64(scratch.ctypes.data)
@@ -80,9 +83,10 @@ def gather(
                     scratch[row] = read_int32(source, Int64(indices[(word + lane) * ROWS_PER_WORD + row]))
         for bit in range(width):
             bits = (pack_bit(address, bit) & present) | (padded & np.uint64(bit_mask(pad, bit)))
-            planes[(cell + bit * step) * n + lane] = bits
+            planes[(cell + bit * step) * n + lane] ^= bits
     for bit in range(width):
-        count = count + popcount(load(planes, cell + bit * step, lanes))
+        before = splat(fresh & mask(bit == width - 1), lanes)
+        count = count + popcount(load(planes, cell + bit * step, lanes) ^ before)
     return count
 
 
@@ -137,8 +141,9 @@ def _execute(
             Int64(record.a_width),
             mask(flags & A_SIGNED != 0),
         )
+        fresh = mask(flags & R_FRESH != 0)
         if op == ADD or op == SUB:
-            count = add(planes, carry_cell, r, a, mask(op == SUB), lanes)
+            count = add(planes, carry_cell, r, a, mask(op == SUB), fresh, lanes)
         elif op == ADDO or op == SUBO:
             b = (
                 Int64(record.b_column) * pitch + Int64(record.b_domain),
@@ -146,7 +151,7 @@ def _execute(
                 Int64(record.b_width),
                 mask(flags & B_SIGNED != 0),
             )
-            count = add_out(planes, carry_cell, r, a, b, mask(op == SUBO), mask(flags & R_CLEARED != 0), lanes)
+            count = add_out(planes, carry_cell, r, a, b, mask(op == SUBO), fresh, lanes)
         elif op == CONST:
             count = const(planes, r, constants[imm], lanes)
         elif op == COPY:
@@ -165,7 +170,7 @@ def _execute(
             number = imm + (Int64(record.a_column) << 16)
             source, row_map, pad = sources[number, 0], sources[number, 1], sources[number, 2]
             tables = indices[row_map], valid[row_map], padding[row_map], first[row_map]
-            count = gather(planes, r, source, pad, *tables, word, scratch, lanes)
+            count = gather(planes, r, source, pad, fresh, *tables, word, scratch, lanes)
         store(counts, op, load(counts, op, lanes) + count)
 
 

@@ -75,8 +75,9 @@ def copy(planes: np.ndarray, r: Operand, a: Operand, lanes: Lanes) -> Words:
 
 
 @njit(nogil=True)
-def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, lanes: Lanes) -> Words:
-    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow)."""
+def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, fresh: int, lanes: Lanes) -> Words:
+    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow). Where ``fresh`` is -1, the top bit of
+    r, above those of a, counts as 0 in a sum and as 1 in a difference, whatever it holds."""
     r_cell, r_step, r_width, _ = r
     a_cell, a_step, a_width, a_sign = a
     count = popcount(load(planes, carry_cell, lanes))
@@ -92,7 +93,7 @@ def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int
         count = count + popcount(flip) + popcount(new ^ carry)
         carry = new
     x = x & splat(a_sign, lanes)
-    for bit in range(common, r_width):
+    for bit in range(common, r_width + fresh):
         y = load(planes, r_cell + bit * r_step, lanes)
         flip = x ^ carry
         store(planes, r_cell + bit * r_step, y ^ flip)
@@ -100,13 +101,17 @@ def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int
         count = count + popcount(flip) + popcount(new ^ carry)
         carry = new
     store(planes, carry_cell, carry)
+    if fresh:
+        count = count + write(planes, r_cell + (r_width - 1) * r_step, carry ^ inverted, lanes)
     return count
 
 
 @njit(nogil=True)
 def add_constant(planes: np.ndarray, carry_cell: int, r: Operand, value: int, lanes: Lanes) -> Words:
-    """r <- r + value."""
+    """r <- r + value; nothing happens where that is 0 modulo 2**width."""
     cell, step, width, _ = r
+    if value & ((Int64(1) << width) - 1) == 0:
+        return splat(0, lanes)
     count = popcount(load(planes, carry_cell, lanes))
     carry = splat(0, lanes)
     for bit in range(width):
@@ -122,33 +127,49 @@ def add_constant(planes: np.ndarray, carry_cell: int, r: Operand, value: int, la
 
 
 @njit(nogil=True)
+def _next_bit(planes: np.ndarray, operand: Operand, bit: int, last: Words, lanes: Lanes) -> Words:
+    """Bit ``bit`` of an operand; ``last``: the bit below it."""
+    cell, step, width, sign = operand
+    if bit < width:
+        return load(planes, cell + bit * step, lanes)
+    return last & splat(sign, lanes)
+
+
+@njit(nogil=True)
 def add_out(
-    planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, b: Operand, invert: int, keep: int, lanes: Lanes
+    planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, b: Operand, invert: int, fresh: int, lanes: Lanes
 ) -> Words:
-    """r <- a + b, or a - b where ``invert`` is -1. Where ``keep`` is -1, r is not cleared: ones are added to it."""
+    """r <- a + b, or a - b where ``invert`` is -1. r is cleared first, or where ``fresh`` is -1 overwritten, and a
+    difference has its top bit inverted. The carry is not written from the bit on where no later one needs it."""
     r_cell, r_step, r_width, _ = r
-    a_cell, a_step, a_width, a_sign = a
-    b_cell, b_step, b_width, b_sign = b
+    _, _, a_width, a_sign = a
+    _, _, b_width, b_sign = b
     count = popcount(load(planes, carry_cell, lanes))
-    carry, inverted, kept = splat(0, lanes), splat(invert, lanes), splat(keep, lanes)
+    carry, inverted, kept = splat(0, lanes), splat(invert, lanes), splat(fresh, lanes)
     x, y = carry, carry
-    for bit in range(r_width):
-        if bit < a_width:
-            x = load(planes, a_cell + bit * a_step, lanes)
-        elif bit == a_width:
-            x = x & splat(a_sign, lanes)
-        if bit < b_width:
-            y = load(planes, b_cell + bit * b_step, lanes)
-        elif bit == b_width:
-            y = y & splat(b_sign, lanes)
+    stop = r_width - 1
+    if (invert | a_sign | b_sign) == 0:
+        stop = min(stop, max(a_width, b_width))
+    for bit in range(stop):
+        x = _next_bit(planes, a, bit, x, lanes)
+        y = _next_bit(planes, b, bit, y, lanes)
         old = load(planes, r_cell + bit * r_step, lanes)
         rest = old & kept
-        result = (x ^ y ^ carry) | rest
+        result = x ^ y ^ carry
         store(planes, r_cell + bit * r_step, result)
         new = _majority(x ^ inverted, y, carry)
         count = count + popcount(old ^ rest) + popcount(result ^ rest) + popcount(new ^ carry)
         carry = new
     store(planes, carry_cell, carry)
+    for bit in range(stop, r_width):
+        x = _next_bit(planes, a, bit, x, lanes)
+        y = _next_bit(planes, b, bit, y, lanes)
+        old = load(planes, r_cell + bit * r_step, lanes)
+        rest = old & kept
+        result = x ^ y ^ carry ^ (inverted & kept)
+        store(planes, r_cell + bit * r_step, result)
+        count = count + popcount(old ^ rest) + popcount(result ^ rest)
+        carry = _majority(x, y, carry)
     return count
 
 

@@ -10,6 +10,7 @@ import pytest
 import apc
 from apc.checks import run_onnxruntime
 from apc.driver import Compilation, CompileOptions, compile_model, run_model
+from apc.passes import choose_passes
 from ir.errors import UserError
 from ir.isa import Op
 from tests.apc.frontend.models import Model
@@ -65,9 +66,13 @@ def test_steps_left_to_the_host_are_listed_with_their_bytes(compilation: Compila
 
 
 def test_passes_are_recorded(compilation: Compilation) -> None:
-    assert compilation.program.passes == ["dead-code", "merge-duplicates"]
-    assert [s.name for s in compilation.passes] == compilation.program.passes
+    assert compilation.program.passes == choose_passes("O2").texts
+    assert [s.name for s in compilation.passes] == ["dead-code", "merge-duplicates"]
     assert compile_model(small_model(), CompileOptions(passes="")).program.passes == []
+    options = CompileOptions(level="O1", pass_options=["cse.channels=2", "placement.fields=across"])
+    recorded = compile_model(small_model(), options).program.passes
+    assert recorded == ["dead-code", "merge-duplicates", "cse{channels=2}", "placement{fields=across}"]
+    assert compile_model(small_model(), CompileOptions(passes=",".join(recorded))).program.passes == recorded
 
 
 def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compilation) -> None:
@@ -84,6 +89,7 @@ def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compi
     [
         ({"level": "O4"}, "level -O4 does not exist: choose from -O0, -O1, -O2, -O3"),
         ({"passes": "dead-code,nothing"}, "there is no pass 'nothing'"),
+        ({"pass_options": ["cse.channels=many"]}, "cse.channels must be an integer from 0 to 1024, not 'many'"),
         ({"target": "no-such-target"}, "no-such-target"),
         ({"overrides": ["columns=-4"]}, "columns"),
         ({"level": "O0", "overrides": ["array.domains=4"]}, "does not fit a nanowire of 4 domains"),

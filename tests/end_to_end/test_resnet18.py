@@ -11,7 +11,8 @@ import pytest
 import apc
 from apc.accounting import Accounts
 from apc.driver import RunResult, run_model
-from examples.resnet18 import build, export
+from examples.drawn import export
+from examples.resnet18 import build
 from ir.program import Program
 
 Network = tuple[Program, dict[str, np.ndarray]]

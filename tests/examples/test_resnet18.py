@@ -11,7 +11,8 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from examples.common import onnxruntime_outputs, photo_crops
-from examples.resnet18 import build, export
+from examples.drawn import export
+from examples.resnet18 import build
 
 
 @functools.cache

@@ -1,6 +1,7 @@
-"""What commands print for tests/programs.py's tiny program, against the CHECK lines of the .check files here.
+"""What commands print, against the CHECK lines of the .check files here.
 
-The first line of a file is `RUN: apc <arguments>`; PROGRAM stands for the tiny program's file.
+The first line of a file is `RUN: apc <arguments>`; PROGRAM stands for the file of tests/programs.py's tiny program,
+MODEL for that of tests/apc/small.py's network. With `2>&1` at the end, what went to stderr comes before the rest.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from filecheck.options import Options
 
 from apc import artifact
 from apc.cli import main
+from tests.apc.small import save
 from tests.programs import tiny_program
 
 FILES = sorted(Path(__file__).parent.glob("*.check"))
@@ -18,15 +20,16 @@ FILES = sorted(Path(__file__).parent.glob("*.check"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_output(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program = tmp_path / "tiny.apc"
-    artifact.save(tiny_program(), program)
+    files = {"PROGRAM": tmp_path / "tiny.apc", "MODEL": save(tmp_path)[0]}
+    artifact.save(tiny_program(), files["PROGRAM"])
     mark, tool, *arguments = path.read_text(encoding="utf-8").splitlines()[0].split()
     assert (mark, tool) == ("RUN:", "apc")
-    assert main([str(program) if word == "PROGRAM" else word for word in arguments]) == 0
+    both = arguments[-1] == "2>&1"
+    assert main([str(files.get(word, word)) for word in arguments[: len(arguments) - both]]) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert both or printed.err == ""
     output = tmp_path / "output.txt"
-    output.write_text(printed.out, encoding="utf-8")
+    output.write_text(printed.err + printed.out, encoding="utf-8")
     options = Options(match_filename=str(path), input_file=str(output))
     assert Matcher.from_opts(options).run() == 0, capsys.readouterr().err
 

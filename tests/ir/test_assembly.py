@@ -86,7 +86,7 @@ def test_the_fast_path_reads_what_the_grammar_reads(program: Program) -> None:
 
 _WORDS = [
     *("add", "subo", "const", "gather", "clamp", "extend", "0x0000", "0xg", "c3.d0:4", "c4.d0:4s", "c5.d0:4x", "c6.d0"),
-    *("#3", "#-1,4", "#", "t0[1]", "map=0", "map=", "pad=-1", "at=0", "from=2", "cleared", "clear", "c3.d0:4,", "ADD"),
+    *("#3", "#-1,4", "#", "t0[1]", "map=0", "map=", "pad=-1", "at=0", "from=2", "fresh", "fres", "c3.d0:4,", "ADD"),
 ]
 
 

@@ -24,7 +24,7 @@ def test_shift_steps_and_rewinds_by_hand() -> None:
     counts = static_counts(tile(code, [1], [], []), source_fields=None, search_or=False, columns=13)
     assert counts.shift_steps.tolist() == [5 + 9, 6 + 12, 6 + 20, 0, 4 + 5]
     assert counts.rewind_steps == 5 + 9 + 20 + 0 + 1
-    assert counts.searches.tolist() == [1 + 16 + 6, 23, 9, 5, 1 + 12]
+    assert counts.searches.tolist() == [1 + 2 + 12 + 6, 21, 9, 5, 1 + 12]
     assert counts.writes.tolist() == counts.searches.tolist()
     assert counts.sources == {}
 
@@ -56,8 +56,9 @@ def test_key_columns_are_those_of_all_searches(search_or: bool) -> None:
         ops = expand_instruction(record, program, search_or, [0] * 13)
         wanted.append(sum(len(op.key) for op in ops if isinstance(op, Search | SearchOr)))
     assert search_key_columns(program, search_or).tolist() == wanted
-    # an addition: the carry, three columns in four searches a bit, two in two searches beyond the operand
-    assert wanted[0] == 1 + 4 * 12 + 3 * 4
+    # an addition: the carry, two searches of bit 0, of which one must not find what the other has written, three
+    # columns in four searches a bit, two in two searches beyond the operand
+    assert wanted[0] == 1 + (2 + 3) + 3 * 12 + 3 * 4
 
 
 def test_an_empty_tile_counts_nothing() -> None:

@@ -55,14 +55,10 @@ def test_an_addition_shifts_each_column_just_before_it_is_needed() -> None:
         "write 0.0=0",
         "shift 3 +2",
         "shift 4 +5",
-        "search 0.0=0 3.2=1 4.5=1",
+        "search 3.2=1 4.5=1",
         "write 0.0=1 4.5=0",
         "search 0.0=0 3.2=1 4.5=0",
         "write 4.5=1",
-        "search 0.0=1 3.2=0 4.5=0",
-        "write 0.0=0 4.5=1",
-        "search 0.0=1 3.2=0 4.5=1",
-        "write 4.5=0",
         "shift 4 +1",
         "search 0.0=1 4.6=0",
         "write 0.0=0 4.6=1",
@@ -89,15 +85,15 @@ def test_a_field_across_columns_shifts_each_of_them_once() -> None:
 
 
 def test_merged_searches_share_a_write() -> None:
-    record = macro(Op.ADD, Field(4, 0, 1), Field(3, 0, 1))
-    assert listing(record, [], [0] * 5, search_or=True)[2:] == [
-        "search 0.0=1 3.0=0 4.0=0",
-        "write 0.0=0 4.0=1",
-        "search 0.0=0 3.0=1 4.0=1",
-        "or 0.0=1 3.0=0 4.0=1",
-        "write 0.0=1 4.0=0",
-        "search 0.0=0 3.0=1 4.0=0",
-        "write 4.0=1",
+    record = macro(Op.ADD, Field(4, 0, 2), Field(3, 0, 2))
+    assert listing(record, [], [0] * 5, search_or=True)[8:] == [
+        "search 0.0=1 3.1=0 4.1=0",
+        "write 0.0=0 4.1=1",
+        "search 0.0=0 3.1=1 4.1=1",
+        "or 0.0=1 3.1=0 4.1=1",
+        "write 0.0=1 4.1=0",
+        "search 0.0=0 3.1=1 4.1=0",
+        "write 4.1=1",
     ]
 
 
@@ -139,13 +135,23 @@ def test_a_step_compares_from_the_lowest_set_bit_of_its_threshold() -> None:
 @pytest.mark.parametrize(
     ("sig", "searches", "writes", "merged_writes"),
     [
-        # carry clear, then 4 a bit; 2 where an unsigned operand has ended
-        (Signature(Op.ADD, 4, 0, 8), 1 + 16 + 8, 25, 1 + 12 + 8),
-        (Signature(Op.SUB, 4, 0, 8, a_signed=True), 1 + 32, 33, 1 + 24),
-        # 5 a bit; the carry alone beyond both operands
-        (Signature(Op.ADDO, 4, 4, 6, cleared=True), 1 + 20 + 2, 23, 1 + 12 + 2),
-        (Signature(Op.SUBO, 4, 4, 6, a_signed=True, b_signed=True), 1 + 6 + 30, 37, 1 + 6 + 18),
+        # carry clear, 2 without a carry in, then 4 a bit; 2 where an unsigned operand has ended
+        (Signature(Op.ADD, 4, 0, 8), 1 + 2 + 12 + 8, 23, 1 + 2 + 9 + 8),
+        (Signature(Op.SUB, 4, 0, 8, a_signed=True), 1 + 2 + 28, 31, 1 + 2 + 21),
+        # a fresh top bit is a copy of the carry, inverted where it is a borrow
+        (Signature(Op.ADD, 4, 0, 5, fresh=True), 1 + 2 + 12 + 2, 17, 1 + 2 + 9 + 2),
+        (Signature(Op.SUB, 4, 0, 5, fresh=True), 1 + 2 + 12 + 2, 17, 1 + 2 + 9 + 2),
+        # 1 a bit to clear; 3 without a carry in, 2 where only its borrow is alike; 5 a bit; 4 without a carry out
+        (Signature(Op.ADDO, 4, 4, 4), 1 + 4 + 3 + 10 + 4, 22, 1 + 4 + 2 + 6 + 1),
+        (Signature(Op.SUBO, 4, 4, 4), 1 + 4 + 2 + 10 + 4, 21, 1 + 4 + 2 + 6 + 1),
+        # the carry alone in the bit of growth, nothing but the clear beyond it
+        (Signature(Op.ADDO, 4, 4, 6), 1 + 6 + 3 + 15 + 1, 26, 1 + 6 + 2 + 9 + 1),
+        # signs that come back agree with the borrow, which stays: 3 that set r
+        (Signature(Op.SUBO, 4, 4, 6, a_signed=True, b_signed=True), 1 + 6 + 2 + 15 + 6, 30, 1 + 6 + 2 + 9 + 2),
+        # from the lowest set bit on; nothing at all where the constant is 0
         (Signature(Op.ADDC, 0, 0, 8, constants=(3,)), 1 + 16, 17, 17),
+        (Signature(Op.ADDC, 0, 0, 8, constants=(12,)), 1 + 12, 13, 13),
+        (Signature(Op.ADDC, 0, 0, 8, constants=(0,)), 0, 0, 0),
         (Signature(Op.CONST, 0, 0, 5, constants=(3,)), 5, 5, 5),
         (Signature(Op.COPY, 4, 0, 6), 8 + 2, 10, 10),
         (Signature(Op.COPY, 4, 0, 6, a_signed=True), 12, 12, 12),
@@ -166,6 +172,21 @@ def test_a_step_compares_from_the_lowest_set_bit_of_its_threshold() -> None:
 def test_passes(sig: Signature, searches: int, writes: int, merged_writes: int) -> None:
     assert passes(sig) == (searches, writes)
     assert passes(sig, search_or=True) == (searches, merged_writes)
+
+
+@pytest.mark.parametrize(
+    ("sig", "both", "merged_searches", "merged_writes"),
+    [
+        # 10 of 16 states change, 5 of 8 without a carry in, 8 of 16 without a carry out; a merged write may hold what
+        # is there, so that r is masked where the carry changes
+        (Signature(Op.ADDO, 4, 4, 4, fresh=True), 1 + 5 + 20 + 8, 1 + 4 + 16 + 8, 1 + 3 + 8 + 2),
+        (Signature(Op.ADDO, 4, 4, 6, fresh=True), 1 + 5 + 30 + 2 + 1, 1 + 4 + 24 + 2 + 1, 1 + 3 + 12 + 2 + 1),
+        (Signature(Op.SUBO, 4, 4, 6, fresh=True), 1 + 5 + 30 + 2 + 2, 1 + 4 + 24 + 2 + 2, 1 + 3 + 12 + 2 + 2),
+    ],
+)
+def test_passes_of_an_overwritten_result(sig: Signature, both: int, merged_searches: int, merged_writes: int) -> None:
+    assert passes(sig) == (both, both)
+    assert passes(sig, search_or=True) == (merged_searches, merged_writes)
 
 
 def test_a_signature_holds_only_what_decides_the_expansion() -> None:

@@ -13,8 +13,9 @@ from ir.graph import Graph, GraphError
 from ir.ops import Conv, MaxPool
 from ir.passes import LEVELS, PASSES
 from ir.passes.dead_code import DeadCode
-from ir.passes.manager import parse_passes, run_passes
+from ir.passes.manager import run_passes
 from ir.passes.merge_duplicates import MergeDuplicates
+from ir.passes.options import parse_passes
 from ir.types import IntType
 from tests.graphs import add_input, add_output, requantise
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 
+import apc.ablation
 from apc.cli import main
+from apc.driver import Compilation, CompileOptions
+from apc.passes import choose_passes
+from backends.rtm_ap.layout import CapacityError
 from tests.apc.frontend.models import Model
 from tests.apc.small import save, small_model
 
@@ -70,15 +75,117 @@ def test_passes_and_print_after(model: Path, capsys: pytest.CaptureFixture[str])
     assert main(["compile", str(model), "--passes", "dead-code", "--print-after", "dead-code"]) == 0
     printed = capsys.readouterr().err
     assert printed.startswith("; after dead-code\ngraph test {\n  %x") and printed.rstrip().endswith("}")
-    assert main(["compile", str(model), "--print-after", "all"]) == 0
+    assert main(["compile", str(model), "-O2", "--print-after", "all"]) == 0
+    captured = capsys.readouterr()
+    headings = [line.split(":")[0] for line in captured.err.splitlines() if line.startswith("; after ")]
+    names = choose_passes("O2").names
+    assert sorted(headings) == sorted(f"; after {name}" for name in names)
+    assert "; after" not in captured.out and "Counts are exact" in captured.out
+
+
+def test_print_after_tiling_lists_candidates_and_the_reason(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(model), "-O2", "--print-after", "tiling", "--json"]) == 0
+    captured = capsys.readouterr()
+    layers = [layer["name"] for layer in json.loads(captured.out)["layers"]]
+    blocks = captured.err.removeprefix("; after tiling\n").split("layer ")[1:]
+    assert [block.split(":")[0] for block in blocks] == layers
+    for block in blocks:
+        marks = [line[2:8].strip() for line in block.splitlines()[1:]]
+        assert marks.count("taken") == 1 and marks[-1] == "why" and set(marks) <= {"taken", "other", "no fit", "why"}
+    assert "least expected energy" in captured.err
+
+
+def test_print_after_a_layer_pass_compares_with_a_compilation_without_it(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def total(*words: str) -> int:
+        assert main(["compile", str(model), "-O1", "--json", *words]) == 0
+        return json.loads(capsys.readouterr().out)["totals"]["adds"]
+
+    with_it, without = total(), total("--passes", "dead-code,merge-duplicates")
+    assert with_it < without
+    assert main(["compile", str(model), "-O1", "--print-after", "cse"]) == 0
     printed = capsys.readouterr().err
-    assert printed.count("; after ") == 2 and "; after merge-duplicates" in printed
+    assert printed.startswith("; after cse: without it -> with it\n")
+    assert f"{without:,} -> {with_it:,}" in printed.splitlines()[-2]
+
+
+def test_passes_are_options_of_the_compilation(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def passes(*words: str) -> list[str]:
+        assert main(["compile", str(model), "--json", *words]) == 0
+        return json.loads(capsys.readouterr().out)["passes"]
+
+    assert passes() == choose_passes("O2").texts
+    recorded = passes("-O1", "--pass-option", "cse.channels=2", "--pass-option", "cse.seed=4")
+    assert recorded == ["dead-code", "merge-duplicates", "cse{channels=2,seed=4}"]
+    assert passes("-O0", "--passes", ",".join(recorded)) == recorded
+
+
+def test_the_ablation_compiles_without_each_pass(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, ablated = tmp_path / "plain.apc", tmp_path / "ablated.apc"
+    assert main(["compile", str(model), "-O1", "-o", str(plain)]) == 0
+    assert main(["compile", str(model), "-O1", "-o", str(ablated), "--ablate", "--json"]) == 0
+    assert ablated.read_bytes() == plain.read_bytes()
+    captured = capsys.readouterr()
+    report = json.loads(captured.out[captured.out.index("{") :])
+    assert [row["off"] for row in report["ablation"]] == [None, "dead-code", "merge-duplicates", "cse"]
+    assert captured.err == ""
+    for row in report["ablation"]:
+        names = [text for text in report["passes"] if text.split("{")[0] != row["off"]]
+        assert main(["compile", str(model), "--passes", ",".join(names), "--json"]) == 0
+        totals = json.loads(capsys.readouterr().out)["totals"]
+        for key in ("adds", "bit_adds", "search_passes", "write_passes", "encoded_bits", "shifted_bits"):
+            assert row[key] == totals[key]
+        assert row["written_bits_estimate"] == totals["written_bits_estimate"]
+        assert row["energy_estimate_J"] == totals["energy_estimate_J"]
+        ratio = totals["energy_estimate_J"]["total"] / report["energy_estimate_J"]["total"]
+        assert row["energy_ratio"] == ratio and row["refused"] is None and row["compile_s"] > 0
+
+
+def test_the_table_of_the_ablation(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(tmp_path.iterdir())
+    assert main(["compile", str(model), "--passes", "cse{channels=1},widths", "--ablate"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    start = next(index for index, words in enumerate(lines) if words[:1] == ["passes"])
+    rows = [words for words in lines[start:] if words[:1] in (["-O2"], ["without"])]
+    assert [words[:2][-1] for words in rows[1:]] == ["cse", "widths"] and rows[0][-3] == "1.000"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_does_not_fit_without_a_pass_says_so(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = apc.ablation.compile_model
+
+    def refuse(source: object, options: CompileOptions, **others: Any) -> Compilation:
+        if options.passes == "":
+            raise CapacityError("layer a: too wide")
+        return real(source, options, **others)
+
+    monkeypatch.setattr(apc.ablation, "compile_model", refuse)
+    words = ["compile", str(model), "--passes", "cse", "--ablate"]
+    assert main(words) == 0
+    assert "does not fit: layer a: too wide" in capsys.readouterr().out
+    assert main([*words, "--json", "--print-after", "cse"]) == 0
+    captured = capsys.readouterr()
+    row = json.loads(captured.out)["ablation"][1]
+    assert row.pop("off") == "cse" and row.pop("refused") == "layer a: too wide" and set(row.values()) == {None}
+    assert captured.err == "; after cse: without it, layer a: too wide\n"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--passes", "inline"], "--passes: there is no pass 'inline': choose from dead-code, merge-duplicates"),
+        (["--passes", "inline"], "--passes: there is no pass 'inline': choose from dead-code, merge-duplicates, cse"),
+        (["--passes", "cse{channels=-1}"], "--passes: cse.channels must be an integer from 0 to 1024, not '-1'"),
+        (["--passes", "cse,cse"], "--passes: cse is listed twice"),
+        (["--pass-option", "inline.x=1"], "--pass-option inline.x=1: there is no pass 'inline': choose from dead-code"),
+        (["--pass-option", "cse.chanels=8"], "cse.chanels=8: pass cse has no option 'chanels': choose from channels, "),
+        (["--pass-option", "cse.cluster=1"], "--pass-option cse.cluster=1: cse.cluster must be true or false, not '1'"),
+        (["--pass-option", "cse"], "--pass-option cse: write PASS.OPTION=VALUE"),
+        (["-O1", "--print-after", "tiling"], "this pass does not run here, only dead-code, merge-duplicates, cse"),
         (["--print-after", "inline"], "--print-after inline: there is no such pass"),
         (
             ["--passes", "dead-code", "--print-after", "merge-duplicates"],

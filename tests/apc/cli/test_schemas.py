@@ -17,6 +17,7 @@ import pytest
 
 from apc.cli import COMMANDS, main
 from backends.target import load_target
+from tests.apc.small import save
 
 ROOT = Path(__file__).parent.parent.parent.parent
 FOLDER = ROOT / "apc" / "schemas"
@@ -138,6 +139,11 @@ def test_compile(compiled: dict[str, Any]) -> None:
     for key, total in totals.items():
         assert sum(layer[key] for layer in compiled["layers"]) == total
     assert compiled["target"] == "rtm-ap-published"
+
+
+def test_ablation(tmp_path: Path) -> None:
+    document = command("compile", save(tmp_path)[0].parent, "m.onnx", "--passes", "cse,row-sums", "--ablate")
+    assert [row["off"] for row in document["ablation"]] == [None, "cse", "row-sums"]
 
 
 def test_run(compiled: dict[str, Any], folder: Path) -> None:

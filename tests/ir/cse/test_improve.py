@@ -33,9 +33,9 @@ def test_sums_with_cancellations_are_improved_too(matrix: np.ndarray) -> None:
 
 def test_a_small_group_gains_what_was_published() -> None:
     plain = dag_of(ternary(64, 36, 0.2, 0))
-    better = improve(plain, share_pairs(plain), steps=3000)
-    assert adders(better) <= 1.015 * 273
-    assert np.array_equal(better.matrix(), plain.matrix())
+    tries = [improve(plain, share_pairs(plain), steps=3000, seed=seed) for seed in range(3)]
+    assert sorted(adders(better) for better in tries)[1] <= 1.015 * 273
+    assert all(np.array_equal(better.matrix(), plain.matrix()) for better in tries)
 
 
 def test_a_budget_in_seconds_is_a_number_of_terms() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ir.isa import FLAG_COLUMNS, OPERANDS, RECORD, Field, Op
+from ir.isa import FLAG_COLUMNS, FRESH, OPERANDS, RECORD, Field, Op
 from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
 from ir.types import IntType
-from tests.programs import macro
+from tests.programs import macro, may_be_fresh
 
 COLUMNS, DOMAINS, MOST_BITS = 44, 16, 12
 
@@ -71,7 +71,8 @@ class TileBuilder:
             (tensor, channel, self.random.randrange(self.row_maps), self.random.randint(kind.min, kind.max))
         )
         target = self.place(set(), width)
-        self.records.append(macro(Op.GATHER, target, imm=len(self.gathers) - 1))
+        fresh = self.random.random() < 0.3
+        self.records.append(macro(Op.GATHER, target, imm=len(self.gathers) - 1, fresh=fresh))
 
     def draw(self) -> None:
         """Append one random instruction."""
@@ -81,9 +82,11 @@ class TileBuilder:
             return
         operands: dict[str, Field] = {}
         taken: set[int] = set()
+        unsigned = op in FRESH and self.random.random() < 0.5  # as a fresh top bit needs it
         for name in OPERANDS[op][0]:
             like = operands["r"] if op == Op.MAX and name == "a" else None
-            operands[name] = self.place(taken, like.width if like else None, like.signed if like else None)
+            signed = like.signed if like else False if unsigned and name != "r" else None
+            operands[name] = self.place(taken, like.width if like else None, signed)
             taken |= columns_of(operands[name])
         imm = len(self.constants)
         if op == Op.EXTEND:
@@ -99,8 +102,8 @@ class TileBuilder:
             self.constants += [self.integer(operands["a"].width), self.integer(MOST_BITS)]
         else:
             imm = 0
-        cleared = op in (Op.ADDO, Op.SUBO) and self.random.random() < 0.5
-        self.records.append(macro(op, operands["r"], operands.get("a"), operands.get("b"), imm=imm, cleared=cleared))
+        fresh = may_be_fresh(op, *operands.values()) and self.random.random() < 0.7
+        self.records.append(macro(op, operands["r"], operands.get("a"), operands.get("b"), imm=imm, fresh=fresh))
 
     def tile(self) -> Tile:
         return Tile(
