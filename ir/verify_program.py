@@ -12,7 +12,18 @@ import numpy as np
 from ir import isa
 from ir.errors import UserError
 from ir.isa import OPERANDS, Op, gather_index
-from ir.program import ENCODINGS, FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile, gathered_fields
+from ir.program import (
+    ENCODINGS,
+    FIELD,
+    GATHER,
+    ROW_MAP,
+    Boundary,
+    LayerProgram,
+    Program,
+    StoredTensor,
+    Tile,
+    gathered_fields,
+)
 
 MAX_ELEMENTS = 1 << 31
 """A stored tensor has fewer elements than this per image."""

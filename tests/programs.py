@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backends.target import load_target
 from ir import isa
 from ir.isa import Field, Op
-from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
+from ir.program import ENCODINGS, FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
 from ir.types import IntType
 
 TINY_TARGET: dict[str, Any] = load_target(
@@ -228,6 +228,7 @@ def programs(draw: st.DrawFn) -> Program:
         program.layers.append(_random_layer(draw, rng, program, index))
     program.name, program.model_sha256, program.level = draw(_NAMES), draw(_NAMES), draw(_NAMES)
     program.passes = draw(st.lists(_NAMES, max_size=3))
+    program.encoding = draw(st.sampled_from(ENCODINGS))
     program.graph_text, program.model = draw(st.text(max_size=40)), draw(st.binary(max_size=40))
     program.host_steps = draw(
         st.lists(

@@ -28,6 +28,8 @@ OUTPUTS = (64, 128, 256)
 """Output channels of a tile at most: more load inputs less often, and leave fewer columns."""
 SAMPLE_GROUPS = 4
 """Groups of a layer's first tile that are compiled for a price."""
+COMPACT_BITS = 15
+"""Bits of an instruction in the compact encoding, for a price: the average of a ternary ResNet-18."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Search:
     geometry: Geometry
     sources: list[Source]
     target: Target
+    instruction_bits: int
     tried: dict[Strategy, Candidate] = field(default_factory=dict)
 
     def price(self, strategy: Strategy) -> float:
@@ -45,7 +48,7 @@ class Search:
         if strategy not in self.tried:
             try:
                 sample = sample_layer(self.layer, self.geometry, self.sources, strategy, SAMPLE_GROUPS)
-                energy = expected_energy_J(sample, self.layer, self.target)
+                energy = expected_energy_J(sample, self.layer, self.target, self.instruction_bits)
                 self.tried[strategy] = Candidate(str(strategy), sample.tiles, energy)
             except CapacityError as error:
                 self.tried[strategy] = Candidate(str(strategy), refused=str(error))
@@ -67,7 +70,8 @@ def compile_best(
     """Compile a layer with the strategy of the least expected energy for one image, among those the pipeline allows.
     Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
-    search = Search(layer, geometry, sources, target)
+    bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
+    search = Search(layer, geometry, sources, target, bits)
     ranked = _explore(search, pipeline)
     refused: dict[Strategy, str] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
@@ -130,15 +134,13 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
         starts += [replace(s, across=False, block=0, outputs=base.outputs) for s in starts]
     best = search.best(starts)
     if tiling is not None and not tiling.outputs:
-        best = search.best([best, *(replace(best, outputs=outputs) for outputs in OUTPUTS if outputs // 2 < layer_outputs(search))])
+        channels = search.layer.type.channels
+        larger = [replace(best, outputs=outputs) for outputs in OUTPUTS if outputs < 2 * channels]
+        best = search.best([best, *larger])
     if cse is not None and best.across:
         best = search.best([best, *(replace(best, block=block) for block in BLOCKS)])
         search.best([best, replace(best, share=False)])
     return search.ranked()
-
-
-def layer_outputs(search: Search) -> int:
-    return search.layer.type.channels
 
 
 def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:
@@ -159,7 +161,9 @@ def _together(base: Strategy, body: Linear, cse: Cse | None, tiling: Tiling | No
 # --- prices -------------------------------------------------------------------------------------------------------
 
 
-def expected_energy_J(sample: Sample, layer: Layer, target: Target) -> dict[str, float]:
+def expected_energy_J(
+    sample: Sample, layer: Layer, target: Target, instruction_bits: int = RECORD_BITS
+) -> dict[str, float]:
     """Search, write, shift and fetch energy of one image in a layer's own arrays, from exact counts and expected
     written bits of a sample, times what it stands for."""
     energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
@@ -172,7 +176,7 @@ def expected_energy_J(sample: Sample, layer: Layer, target: Target) -> dict[str,
         "search": rows * float(counts.searches @ weight) * energy.search_row_J,
         "write": rows * float(expected_written_bits(tile) @ weight) * energy.write_bit_J,
         "shift": rows * (float(counts.shift_steps @ weight) + counts.rewind_steps) * energy.shift_step_J,
-        "control": sample.tiles * float(weight.sum()) * RECORD_BITS * energy.control_bit_J,
+        "control": sample.tiles * float(weight.sum()) * instruction_bits * energy.control_bit_J,
     }
 
 

@@ -224,6 +224,8 @@ class LinearCompiler:
         self, builder: TileBuilder, groups: list[Group], layout: Layout, accumulators: np.ndarray, rooms: np.ndarray
     ) -> None:
         """Load by load, group by group."""
+        if not groups:
+            return
         at_once = layout.inputs_at_once // self.together
         columns, domains = layout.input_places(at_once * self.together)
         style = Style(self.strategy.offset, self.strategy.overwrite, builder.constant(0))

@@ -308,7 +308,7 @@ def _leaves_of(
             leaves += 1
         else:
             depth = _push_operands(sums, state, value, shift, sign, depth)
-    return leaves, count, adds, bit_adds
+    return _merged(state.leaves, leaves), count, adds, bit_adds
 
 
 @numba.njit(cache=True, nogil=True)
@@ -391,9 +391,10 @@ def _compute(
             number += 1
         else:
             depth = _push_operands(sums, state, operand, shift, sign, depth)
+    number = _merged(leaves, number)
     _narrow_first(state, leaves, number)
     column, widest = -1, 0
-    if _lead(leaves, 0, number) == 0:
+    if number > 1 and _lead(leaves, 0, number) == 0:
         trial = state.work[1]
         trial["across"] = place.across
         end, _, _, _, widest = _chain(
@@ -502,6 +503,30 @@ def _accumulate(
         adds += 1 if width > 0 else 0
         bit_adds += width
     return count, adds, bit_adds
+
+
+@numba.njit(cache=True, nogil=True)
+def _merged(leaves: np.ndarray, number: int) -> int:
+    """Leaves that are the same value with the same shift, which sharing with cancellation leads to, become one with a
+    greater shift or none; returns how many there are."""
+    index = 0
+    while index < number:
+        twin = index + 1
+        while twin < number and (leaves[twin, 0] != leaves[index, 0] or leaves[twin, 1] != leaves[index, 1]):
+            twin += 1
+        if twin == number:
+            index += 1
+            continue
+        same = leaves[twin, 2] == leaves[index, 2]
+        number -= 1
+        leaves[twin] = leaves[number]
+        if same:
+            leaves[index, 1] += 1
+        else:
+            number -= 1
+            leaves[index] = leaves[number]
+        index = 0
+    return number
 
 
 @numba.njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ def network(name: str) -> tuple[onnx.ModelProto, np.ndarray]:
     return drawn.export(*built, batch=3, seed=1)
 
 
-@pytest.mark.parametrize("level", ["O0", "O1"])
+@pytest.mark.parametrize("level", ["O0", "O1", "O2"])
 @pytest.mark.parametrize("name", ["vgg", "mobilenet"])
 def test_no_element_differs_from_the_reference(name: str, level: str) -> None:
     model, images = network(name)

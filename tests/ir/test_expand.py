@@ -87,13 +87,13 @@ def test_a_field_across_columns_shifts_each_of_them_once() -> None:
 def test_merged_searches_share_a_write() -> None:
     record = macro(Op.ADD, Field(4, 0, 2), Field(3, 0, 2))
     assert listing(record, [], [0] * 5, search_or=True)[8:] == [
-        "search 0.0=1 3.1=0 4.1=0",
-        "write 0.0=0 4.1=1",
         "search 0.0=0 3.1=1 4.1=1",
-        "or 0.0=1 3.1=0 4.1=1",
         "write 0.0=1 4.1=0",
         "search 0.0=0 3.1=1 4.1=0",
-        "write 4.1=1",
+        "or 0.0=1 3.1=0 4.1=0",
+        "write 0.0=0 4.1=1",
+        "search 0.0=1 3.1=0 4.1=1",
+        "write 4.1=0",
     ]
 
 

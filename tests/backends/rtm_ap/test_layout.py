@@ -26,6 +26,7 @@ def demand(**changes: Any) -> Demand:
         "together": 9,
         "operands": (),
         "total": 12,
+        "row_sum": 0,
         "temporaries": 0,
     }
     return Demand(**{**plain, **changes})
@@ -69,7 +70,7 @@ def test_what_lives_together_is_disjoint_and_inside(
     temporaries: int,
 ) -> None:
     accumulators, outputs = (np.array(widths) for widths in zip(*channels, strict=True))
-    wanted = Demand(accumulators, outputs, together * groups, width, together, tuple(operands), 20, temporaries)
+    wanted = Demand(accumulators, outputs, together * groups, width, together, tuple(operands), 20, 0, temporaries)
     try:
         layout = kind(Geometry(columns, domains), wanted)
         total = layout.total(20, signed=True)

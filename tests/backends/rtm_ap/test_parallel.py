@@ -59,7 +59,7 @@ def side_by_side(names: str) -> Graph:
     return graph
 
 
-@pytest.mark.parametrize("level", ["O0", "O1"])
+@pytest.mark.parametrize("level", ["O0", "O1", "O2"])
 @pytest.mark.parametrize("seed", [None, 3, 11])
 def test_any_number_of_workers_gives_the_same_file(seed: int | None, level: str, tmp_path: Path) -> None:
     graph = sums_of_sums() if seed is None else random_graph(Random(seed), operations=8)
@@ -75,7 +75,7 @@ def test_a_narrow_resnet18_is_the_same_from_any_number_of_workers(tmp_path: Path
     files, reports = [], []
     for workers in (1, 2):
         calls: list[tuple[int, int, str]] = []
-        options = CompileOptions(level="O0", workers=workers)
+        options = CompileOptions(workers=workers)
         program = compile_model(proto, options, progress=lambda *call, calls=calls: calls.append(call)).program
         files.append(file_bytes(program, tmp_path))
         assert [done for done, _, _ in calls] == list(range(1, 32)) and {total for _, total, _ in calls} == {31}

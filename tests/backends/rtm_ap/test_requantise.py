@@ -25,7 +25,7 @@ ROWS = 64
 def room(domains: int) -> AlongLayout:
     """Totals in column 3, the lowest bit of a quotient in column 4."""
     nothing = np.zeros(0, np.int64)
-    return AlongLayout(Geometry(12, domains), Demand(nothing, nothing, 0, 1, 1, (), 0, 0))
+    return AlongLayout(Geometry(12, domains), Demand(nothing, nothing, 0, 1, 1, (), 0, 0, 0))
 
 
 def field(column: int, interval: Interval, spare: int = 0) -> Field:
