@@ -27,8 +27,8 @@ class Op(IntEnum):
     COPY = 2  # r <- a
     ADD = 3  # r <- r + a
     SUB = 4  # r <- r - a
-    ADDO = 5  # r <- a + b   (r is cleared first, bit by bit)
-    SUBO = 6  # r <- a - b   (r is cleared first, bit by bit)
+    ADDO = 5  # r <- a + b   (r is cleared first unless R_FRESH)
+    SUBO = 6  # r <- a - b   (r is cleared first unless R_FRESH)
     ADDC = 7  # r <- r + constants[imm]
     EXTEND = 8  # r[a_width:] <- sign bit r[a_width - 1]   (a_width is a plain number here, 1 <= a_width < r_width)
     MAX = 9  # r <- max(r, a)   (same width and signedness)

@@ -11,7 +11,17 @@ from backends.rtm_ap.builder import Source
 from backends.rtm_ap.decisions import Candidate, Decision
 from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer
 from backends.rtm_ap.layout import CapacityError, Geometry
-from backends.rtm_ap.passes import Cse, Encoding, Pipeline, Placement, RowSums, Selection, ShareRequantise, Tiling, Widths
+from backends.rtm_ap.passes import (
+    Cse,
+    Encoding,
+    Pipeline,
+    Placement,
+    RowSums,
+    Selection,
+    ShareRequantise,
+    Tiling,
+    Widths,
+)
 from backends.rtm_ap.strategy import Strategy
 from backends.target import Target
 from ir.counts import expected_written_bits, static_counts
@@ -64,9 +74,7 @@ class Search:
         return sorted((s for s, c in self.tried.items() if not c.refused), key=self.price)
 
 
-def compile_best(
-    layer: Layer, target: Target, sources: list[Source], output: int, pipeline: Pipeline
-) -> CompiledLayer:
+def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, pipeline: Pipeline) -> CompiledLayer:
     """Compile a layer with the strategy of the least expected energy for one image, among those the pipeline allows.
     Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
@@ -168,9 +176,7 @@ def expected_energy_J(
     written bits of a sample, times what it stands for."""
     energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
     rows = -(-layer.type.positions // gate) * gate * sample.tiles
-    counts = static_counts(
-        tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns
-    )
+    counts = static_counts(tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns)
     weight = _weights(sample)
     return {
         "search": rows * float(counts.searches @ weight) * energy.search_row_J,

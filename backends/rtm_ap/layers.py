@@ -66,9 +66,7 @@ def compile_layer(
     return CompiledLayer(program, fields)
 
 
-def sample_layer(
-    layer: Layer, geometry: Geometry, sources: list[Source], strategy: Strategy, groups: int
-) -> Sample:
+def sample_layer(layer: Layer, geometry: Geometry, sources: list[Source], strategy: Strategy, groups: int) -> Sample:
     """The first tile of a layer of sums with at most about ``groups`` of its groups. Raises CapacityError where it fits no
     tiling."""
     assert isinstance(layer.body, Linear)

@@ -96,7 +96,9 @@ class LinearCompiler:
         requantisation is summed in place or readers pad the output with other values."""
         lo, hi = self.held[channel]
         if self.plans[channel].plan is None:
-            return IntType.containing(min(lo, int(self.layer.type.lo[channel])), max(hi, int(self.layer.type.hi[channel])))
+            return IntType.containing(
+                min(lo, int(self.layer.type.lo[channel])), max(hi, int(self.layer.type.hi[channel]))
+            )
         kind = IntType.containing(lo, hi)
         total = self.totals.get(channel)
         if total is not None and total.in_place:
@@ -268,9 +270,7 @@ class LinearCompiler:
             builder.emit(Op.ADDC, field, constants=(rest,))
         return field
 
-    def _requantise(
-        self, builder: TileBuilder, layout: Layout, channel: int, main: Field | None, out: Field
-    ) -> Field:
+    def _requantise(self, builder: TileBuilder, layout: Layout, channel: int, main: Field | None, out: Field) -> Field:
         """Emit one channel's plan; returns where its output lies. ``main``: the sum, where the channel has one."""
         plan = self.plans[channel]
         if plan.plan is None and main is not None:

@@ -216,7 +216,9 @@ def _emit(
     count = adds = bit_adds = 0
     for position in range(len(sweep)):
         output = sweep[position]
-        leaves, count, more, more_bits = _leaves_of(sums, state, place, style, position, output, nothing, records, count)
+        leaves, count, more, more_bits = _leaves_of(
+            sums, state, place, style, position, output, nothing, records, count
+        )
         if leaves < 0:
             return TOO_MANY_LEAVES, 0, 0
         if state.full[0] or count + 3 * (leaves + 1) > len(records):
@@ -239,7 +241,11 @@ def _emit(
         accumulator["hi"] = min(accumulator["hi"], hi + moved + sums.sums_hi[output])
         for index in range(leaves):
             value = state.leaves[index, 0]
-            if value >= sums.inputs and state.status[value] == HERE and _next_use(sums, state, value, position) == NEVER:
+            if (
+                value >= sums.inputs
+                and state.status[value] == HERE
+                and _next_use(sums, state, value, position) == NEVER
+            ):
                 _release(state, place, value)
     return count, adds, bit_adds
 
@@ -397,9 +403,7 @@ def _compute(
     if number > 1 and _lead(leaves, 0, number) == 0:
         trial = state.work[1]
         trial["across"] = place.across
-        end, _, _, _, widest = _chain(
-            state, leaves, 0, number, 0, trial, place.room, style, nothing, state.scratch, 0
-        )
+        end, _, _, _, widest = _chain(state, leaves, 0, number, 0, trial, place.room, style, nothing, state.scratch, 0)
         kept = state.busy[leaves[:number, 0]]
         state.busy[leaves[:number, 0]] = position  # what is summed here may not give way to the sum
         column = _allocate(sums, state, place, position, value, widest) if end == number else -1

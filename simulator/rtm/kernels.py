@@ -30,6 +30,7 @@ from simulator.rtm.macros import (
     add_constant,
     add_out,
     bit_mask,
+    carry_top,
     clamp,
     const,
     copy,
@@ -143,7 +144,10 @@ def _execute(
         )
         fresh = mask(flags & R_FRESH != 0)
         if op == ADD or op == SUB:
-            count = add(planes, carry_cell, r, a, mask(op == SUB), fresh, lanes)
+            invert = mask(op == SUB)
+            count = add(planes, carry_cell, (r[0], r[1], r[2] + fresh, r[3]), a, invert, lanes)
+            if fresh:
+                count = count + carry_top(planes, carry_cell, r, invert, lanes)
         elif op == ADDO or op == SUBO:
             b = (
                 Int64(record.b_column) * pitch + Int64(record.b_domain),

@@ -75,9 +75,8 @@ def copy(planes: np.ndarray, r: Operand, a: Operand, lanes: Lanes) -> Words:
 
 
 @njit(nogil=True)
-def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, fresh: int, lanes: Lanes) -> Words:
-    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow). Where ``fresh`` is -1, the top bit of
-    r, above those of a, counts as 0 in a sum and as 1 in a difference, whatever it holds."""
+def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, lanes: Lanes) -> Words:
+    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow)."""
     r_cell, r_step, r_width, _ = r
     a_cell, a_step, a_width, a_sign = a
     count = popcount(load(planes, carry_cell, lanes))
@@ -93,7 +92,7 @@ def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int
         count = count + popcount(flip) + popcount(new ^ carry)
         carry = new
     x = x & splat(a_sign, lanes)
-    for bit in range(common, r_width + fresh):
+    for bit in range(common, r_width):
         y = load(planes, r_cell + bit * r_step, lanes)
         flip = x ^ carry
         store(planes, r_cell + bit * r_step, y ^ flip)
@@ -101,9 +100,14 @@ def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int
         count = count + popcount(flip) + popcount(new ^ carry)
         carry = new
     store(planes, carry_cell, carry)
-    if fresh:
-        count = count + write(planes, r_cell + (r_width - 1) * r_step, carry ^ inverted, lanes)
     return count
+
+
+@njit(nogil=True)
+def carry_top(planes: np.ndarray, carry_cell: int, r: Operand, invert: int, lanes: Lanes) -> Words:
+    """The top bit of r <- the carry, or where ``invert`` is -1 its inverse."""
+    cell, step, width, _ = r
+    return write(planes, cell + (width - 1) * step, load(planes, carry_cell, lanes) ^ splat(invert, lanes), lanes)
 
 
 @njit(nogil=True)

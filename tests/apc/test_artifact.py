@@ -330,7 +330,7 @@ def test_a_huge_directory_is_refused_unread() -> None:
         ("op", 0, "unknown opcode"),
         ("op", 13, "unknown opcode"),
         ("flags", 128, "a flag that the opcode does not have"),
-        ("flags", 64, "a flag that the opcode does not have"),
+        ("flags", 65, "a fresh top bit needs unsigned operands"),
         ("r_column", 2, "operand r lies in the flag columns"),
         ("r_column", 16, "operand r lies beyond the 16 columns"),
         ("r_column", 65535, "operand r lies beyond the 16 columns"),

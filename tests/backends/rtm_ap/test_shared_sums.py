@@ -107,9 +107,7 @@ def emit(
     nothing = np.zeros(count, np.int64)
     accumulators = held([(30 + o, 0, 0, False, False) for o in range(count)], nothing, nothing)
     region = Region(10, columns, False, total, DOMAINS)
-    emission = emit_sums(
-        dag, intervals(dag), np.arange(count), places, accumulators, np.full(count, 9), region, style
-    )
+    emission = emit_sums(dag, intervals(dag), np.arange(count), places, accumulators, np.full(count, 9), region, style)
     names = (
         {3: "x0", 4: "x1", 5: "x2", 0: ""} | {10 + t: f"t{t}" for t in range(8)} | {30 + o: f"y{o}" for o in range(8)}
     )

@@ -69,6 +69,7 @@ def wrap(values: np.ndarray, place: Field) -> np.ndarray:
 
 
 A, B, R = Field(3, 1, 5, True), Field(10, 4, 4, False, True), Field(20, 2, 9, True)
+A_UNSIGNED = Field(3, 1, 5)
 R_ACROSS = Field(20, 7, 9, True, True)
 NARROW = Field(20, 3, 3, False)
 SEMANTICS = {
@@ -82,7 +83,14 @@ SEMANTICS = {
     "addo": (macro(Op.ADDO, R, A, B), lambda a, b, r: a + b),
     "subo": (macro(Op.SUBO, R, A, B), lambda a, b, r: a - b),
     "subo_narrow": (macro(Op.SUBO, NARROW, B, A), lambda a, b, r: b - a),
+    "add_fresh": (macro(Op.ADD, R, B, fresh=True), lambda a, b, r: (r & 255) + b),
+    "add_across_fresh": (macro(Op.ADD, R_ACROSS, B, fresh=True), lambda a, b, r: (r & 255) + b),
+    "sub_fresh": (macro(Op.SUB, R, B, fresh=True), lambda a, b, r: 256 + (r & 255) - b),
+    "addo_fresh": (macro(Op.ADDO, R, A, B, fresh=True), lambda a, b, r: a + b),
+    "addo_narrow_fresh": (macro(Op.ADDO, NARROW, B, A, fresh=True), lambda a, b, r: a + b),
+    "subo_fresh": (macro(Op.SUBO, R_ACROSS, B, A_UNSIGNED, fresh=True), lambda a, b, r: b - (a & 31) + 256),
     "addc": (macro(Op.ADDC, R, imm=2), lambda a, b, r: r - 77),
+    "addc_nothing": (macro(Op.ADDC, NARROW, imm=3), lambda a, b, r: r),
     "clamp": (macro(Op.CLAMP, R, A, imm=0), lambda a, b, r: np.clip(a, -6, 11)),
     "clamp_unsigned": (macro(Op.CLAMP, NARROW, B, imm=0), lambda a, b, r: np.minimum(b, 11)),
     "clamp_out_of_range": (macro(Op.CLAMP, R, A, imm=3), lambda a, b, r: 0 * a + 40),
