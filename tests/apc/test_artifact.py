@@ -230,7 +230,7 @@ def test_edited_manifests_never_crash(path: tuple[Any, ...], junk: Any, how: str
         (lambda m: m.pop("layers"), "missing entry 'layers'"),
         (lambda m: m.update(extra=1), "unknown entry 'extra'"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=True), "layers[0].tiles[0].instructions: must be an"),
-        (lambda m: m["layers"][0]["tiles"][0].update(instructions=7), "instructions.npy: has 576 bytes, not the 560"),
+        (lambda m: m["layers"][0]["tiles"][0].update(instructions=7), "instructions.npy: has 592 bytes, not the 576"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=1 << 26), "too many for a file of"),
         (lambda m: m["layers"][0]["tiles"][0].update(instructions=1 << 60), "must be an integer from 0 to"),
         (lambda m: m.update(model_bytes=1 << 30), "too many for a file of"),
@@ -344,7 +344,7 @@ def test_a_huge_directory_is_refused_unread() -> None:
 )
 def test_instructions_are_checked(part: str, value: int, reason: str) -> None:
     members = unpack(to_bytes(tiny_program()))
-    header = len(members["instructions.npy"]) - 28 * RECORD.itemsize
+    header = len(members["instructions.npy"]) - 29 * RECORD.itemsize
     planes = np.frombuffer(members["instructions.npy"], np.uint8, offset=header).reshape(RECORD.itemsize, -1)
     code = np.array(planes.T, order="C").reshape(-1).view(RECORD)
     assert code["op"][4] == Op.ADD

@@ -18,7 +18,7 @@ def test_assembles_to_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixtu
     text.write_text(print_program(tiny_program()), encoding="utf-8")
     assert main(["asm", str(text), "-o", str(output)]) == 0
     assert output.read_bytes() == artifact.to_bytes(tiny_program())
-    assert capsys.readouterr().out == f"{output}: tiny, 2 layers, 28 instructions\n"
+    assert capsys.readouterr().out == f"{output}: tiny, 2 layers, 29 instructions\n"
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +27,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["asm", str(text), "-o", str(output), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(document)
-    assert document["instructions"] == 28
+    assert document["instructions"] == 29
 
 
 @pytest.mark.parametrize(

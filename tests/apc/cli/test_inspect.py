@@ -70,7 +70,7 @@ def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.Captur
     assert lines[0] == "; layer 0 conv (Conv), tile 0 of 2, instructions 3:7 of 8"
     assert lines[-1] == "; 1 more: --range 7:8"
     assert main(["inspect", program, "--level", "micro", "--layer", "every"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "; 4 more: --range 8:12"
+    assert capsys.readouterr().out.splitlines()[-1] == "; 5 more: --range 8:13"
 
 
 @pytest.mark.parametrize(
