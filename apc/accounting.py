@@ -14,14 +14,15 @@ from backends.rtm_ap.cost import LayerEvents, cycles_of, report
 from backends.target import Target
 from ir.counts import StaticCounts, expected_written_bits, program_counts, search_key_columns
 from ir.encoding import encoded_bits
-from ir.isa import FLAG_COLUMNS, R_ACROSS, Op
-from ir.program import Program, Tile
+from ir.isa import FLAG_COLUMNS, R_ACROSS, Op, gathered_bits
+from ir.program import LayerProgram, Program, Tile
 
 
 @dataclass(frozen=True)
 class LayerStatics:
     """Exact counts of one layer that hold before anything runs: sums over its tiles' instruction streams, each
-    counted once whatever the number of rows. ``cycles``: of one image's schedule on the target."""
+    counted once whatever the number of rows. ``cycles``: of one image's schedule on the target; ``resident_bits``:
+    cells that are loaded once, before the first image."""
 
     name: str
     op: str
@@ -35,6 +36,7 @@ class LayerStatics:
     tiles: int
     arrays: int
     cycles: int
+    resident_bits: int
 
 
 class Accounts:
@@ -64,10 +66,11 @@ class Accounts:
             search_passes=sum(int(c.searches.sum() + c.source_searches.sum()) for c in counts),
             write_passes=sum(int(c.writes.sum()) for c in counts),
             shift_steps=sum(_all_steps(c) for c in counts),
-            columns=max((_columns_used(tile) for tile in layer.tiles), default=0),
+            columns=max([_columns_used(tile) for tile in layer.tiles] + [_columns_held(layer)]),
             tiles=len(layer.tiles),
             arrays=len(layer.tiles) * plan.row_tiles,
             cycles=plan.cycles,
+            resident_bits=layer.resident_bits,
         )
 
     def plans(self, images: int) -> list[LayerPlan]:
@@ -109,11 +112,14 @@ class Accounts:
         return [sum(float(expected_written_bits(tile).sum()) for tile in layer.tiles) for layer in self.program.layers]
 
     def _tile_cycles(self, tile: Tile, counts: StaticCounts) -> int:
-        gathers = tile.instructions["op"] == Op.GATHER
+        records = tile.instructions
         searches = int(counts.searches.sum() + counts.source_searches.sum())
-        transferred = int(tile.instructions["r_width"][gathers].sum())
+        transferred = int(gathered_bits(records[records["op"] == Op.GATHER]).sum())
+        broadcast = int(gathered_bits(records[records["op"] == Op.MAC]).sum())
         timing, rows = self.target.timing, self.target.array.rows
-        return int(cycles_of(timing, rows, searches, int(counts.writes.sum()), _all_steps(counts), transferred))
+        return int(
+            cycles_of(timing, rows, searches, int(counts.writes.sum()), _all_steps(counts), transferred, broadcast)
+        )
 
     def _events(self, index: int, plan: LayerPlan, images: int, written_bits: float) -> LayerEvents:
         layer, plans = self.program.layers[index], self.plans(images)
@@ -133,6 +139,13 @@ class Accounts:
 def _all_steps(counts: StaticCounts) -> int:
     """Shift steps of a tile in its own arrays and in its sources', rewinding included."""
     return int(counts.shift_steps.sum()) + counts.rewind_steps + sum(s + r for _, s, r in counts.sources.values())
+
+
+def _columns_held(layer: LayerProgram) -> int:
+    """How many columns there are up to the last resident field."""
+    fields = layer.resident_fields
+    extent = np.where(fields["across"] != 0, fields["width"], 1)
+    return int((fields["column"].astype(np.int64) + extent).max(initial=0))
 
 
 def _columns_used(tile: Tile) -> int:

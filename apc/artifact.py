@@ -1,7 +1,9 @@
 """The `.apc` artifact: a compiled network in one file.
 
-A zip of ``manifest.json`` (``apc.manifest``), ``model.onnx`` and five .npy members. ``constants.npy``, ``gathers.npy``,
-``row_maps.npy`` and ``fields.npy`` hold the tables of all tiles, layers and tensors one after another;
+A zip of ``manifest.json`` (``apc.manifest``), ``model.onnx`` and seven .npy members. ``constants.npy``,
+``gathers.npy``,
+``row_maps.npy``, ``fields.npy``, ``resident_fields.npy`` and ``resident_values.npy`` hold the tables of all tiles,
+layers and tensors one after another;
 ``instructions.npy`` holds the macro instructions as byte planes, uint8 [16, instructions], because zlib packs
 planes three times as tightly and as fast as records. The zip's comment is the sha256 of all bytes before it, so a
 changed byte anywhere is found. The same program gives the same bytes.
@@ -47,6 +49,8 @@ _DTYPES = {
     "fields": FIELD,
     "gathers": GATHER,
     "instructions": RECORD,
+    "resident_fields": FIELD,
+    "resident_values": np.dtype("<i4"),
     "row_maps": ROW_MAP,
 }
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, OSError, ValueError, LookupError)
@@ -137,6 +141,8 @@ def _arrays(program: Program) -> dict[str, list[np.ndarray]]:
         "fields": [tensor.fields for tensor in program.tensors],
         "gathers": [tile.gathers for tile in tiles],
         "instructions": [tile.instructions for tile in tiles],
+        "resident_fields": [layer.resident_fields for layer in program.layers],
+        "resident_values": [layer.resident_values.reshape(-1) for layer in program.layers],
         "row_maps": [layer.row_maps for layer in program.layers],
     }
 
@@ -151,6 +157,8 @@ def _distribute(tables: dict[str, np.ndarray], program: Program) -> None:
         tensor.fields = next(slices["fields"])
     for layer in program.layers:
         layer.row_maps = next(slices["row_maps"])
+        layer.resident_fields = next(slices["resident_fields"])
+        layer.resident_values = next(slices["resident_values"]).reshape(layer.resident_values.shape)
         for tile in layer.tiles:
             tile.instructions = next(slices["instructions"])
             tile.constants = next(slices["constants"])
@@ -187,7 +195,7 @@ def _seal(content: bytes | memoryview) -> bytes:
 
 
 def _check_seal(content: bytes) -> None:
-    """The whole file's checksum, and that the zip's directory is as small as seven members make it."""
+    """The whole file's checksum, and that the zip's directory is as small as nine members make it."""
     start = len(content) - _SEAL_BYTES - _END_RECORD.size
     if start < 0:
         raise ArtifactError("too short for an artifact")

@@ -44,6 +44,9 @@ def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulati
 
 
 def _compare(name: str, got: np.ndarray, wanted: np.ndarray | None) -> dict[str, Any]:
+    """``got``: as stored; where channels are stored one a position, (N, 1, C, 1) stands for (N, C, 1, 1)."""
+    if wanted is not None and got.shape == (wanted.shape[0], 1, wanted.shape[1], 1) and wanted.shape[2:] == (1, 1):
+        wanted = wanted.reshape(got.shape)
     if wanted is None or got.shape != wanted.shape:
         raise UserError(
             f"--check reference: the model in this program has no tensor {name} of shape {got.shape} to compare with: "

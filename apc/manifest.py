@@ -21,7 +21,8 @@ from ir.types import IntType
 FORMAT = "apc artifact"
 VERSION = 2
 MAX_COUNT = 1 << 27
-"""No tile has more instructions, constants or gathers, no layer more row maps, no tensor more channels."""
+"""No tile has more instructions, constants or gathers, no layer more row maps or resident fields, no tensor more
+channels."""
 
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 _MAX_DEPTH = 16
@@ -64,6 +65,7 @@ def _describe_layer(layer: LayerProgram) -> dict[str, Any]:
         "op": layer.op,
         "output": layer.output,
         "row_maps": len(layer.row_maps),
+        "resident": list(layer.resident_values.shape),
         "statistics": layer.statistics,
         "tiles": [
             {
@@ -253,7 +255,10 @@ def _read_tensor(item: Json) -> StoredTensor:
 
 
 def _read_layer(item: Json) -> LayerProgram:
-    entry = item.record("name", "op", "output", "row_maps", "statistics", "tiles")
+    entry = item.record("name", "op", "output", "resident", "row_maps", "statistics", "tiles")
+    resident = [size.count() for size in entry["resident"].items()]
+    if len(resident) != 2:
+        raise entry["resident"].error("must be [fields, positions]")
     return LayerProgram(
         name=entry["name"].text(),
         op=entry["op"].text(),
@@ -261,6 +266,8 @@ def _read_layer(item: Json) -> LayerProgram:
         row_maps=_blank(entry["row_maps"].count(), ROW_MAP),
         tiles=[_read_tile(tile) for tile in entry["tiles"].items()],
         statistics={key: value.integer() for key, value in entry["statistics"].mapping().items()},
+        resident_fields=_blank(resident[0], FIELD),
+        resident_values=_blank(resident[0] * resident[1], np.dtype(np.int32)).reshape(resident),
     )
 
 

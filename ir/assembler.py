@@ -40,6 +40,7 @@ def _tails() -> dict[Op, tuple[tuple[str, ...], tuple[str, ...]]]:
     tails |= dict.fromkeys(SINGLES, (("CONSTANT",), ("AT",)))
     tails |= dict.fromkeys(PAIRS, (("PAIR",), ("AT",)))
     tails[Op.GATHER] = ("SOURCE", "MAP", "PAD"), ("AT",)
+    tails[Op.MAC] = ("SOURCE", "MAP", "PAD", "BROADCAST"), ("AT",)
     tails[Op.EXTEND] = ("FROM",), ()
     return tails
 
@@ -130,6 +131,10 @@ class _Encoder:
         index = _table_index(arguments, values, tile)
         if op == Op.GATHER:
             return (index & 0xFFFF) << _OFFSETS["imm"] | (index >> 16) << _OFFSETS["a_column"]
+        if op == Op.MAC:
+            width, signed = values["BROADCAST"]
+            bits = (index & 0xFFFF) << _OFFSETS["imm"] | (index >> 16) << _OFFSETS["b_column"]
+            return bits | width << _OFFSETS["b_width"] | isa.B_SIGNED * signed << _OFFSETS["flags"]
         if index > 0xFFFF:
             raise AssemblyError("a tile has at most 65536 constants that instructions can name")
         return index << _OFFSETS["imm"]
@@ -199,6 +204,19 @@ def assemble(lines: Iterable[str], name: str) -> Program:
         raise AssemblyError(f"{name}:{number}: {error}") from error
 
 
+def _field_record(place: list[Any]) -> np.ndarray:
+    """A FIELD of a line's words: an integer type alone, or a field and its tile. Raises AssemblyError."""
+    if len(place) == 1:
+        record = (0, 0, 0, place[0].bits, place[0].signed, False)
+    else:
+        (_, where), tile = place
+        record = (tile, where.column, where.domain, where.width, where.signed, where.across)
+    try:
+        return np.array(record, FIELD)
+    except OverflowError as error:
+        raise AssemblyError("columns and tiles go to 65535, domains and widths to 255") from error
+
+
 class _Builder:
     """Applies one directive after another. Indented lines belong to the tensor, boundary, layer or tile before them."""
 
@@ -214,6 +232,7 @@ class _Builder:
         self.boundaries: list[tuple[str, dict[str, Any]]] = []
         self.layers: list[LayerProgram] = []
         self.row_maps: list[list[tuple[int, ...]]] = []
+        self.resident: list[list[tuple[np.ndarray, list[int]]]] = []
         self.tiles: list[list[_OpenTile]] = []
         self.tile: _OpenTile | None = None
 
@@ -253,6 +272,7 @@ class _Builder:
                 _expect(number, self.layers, "layer")
                 self.layers.append(LayerProgram(name, op, output, np.zeros(0, ROW_MAP), [], {}))
                 self.row_maps.append([])
+                self.resident.append([])
                 self.tiles.append([])
                 self.tile = None
             case ["statistic", key, value]:
@@ -263,6 +283,15 @@ class _Builder:
                 if any(value not in _INT32 for value in numbers):
                     raise AssemblyError("a row map's numbers have 32 bits")
                 self.row_maps[-1].append(tuple(numbers))
+            case ["resident", *place]:
+                self._layer()
+                self.resident[-1].append((_field_record(place), []))
+            case ["values_of", *values]:
+                if not self.resident or not self.resident[-1]:
+                    raise AssemblyError("values before any resident field of the layer")
+                if any(value not in _INT32 for value in values):
+                    raise AssemblyError("resident values have 32 bits")
+                self.resident[-1][-1][1].extend(values)
             case ["tile", number]:
                 self._layer()
                 _expect(number, self.tiles[-1], "tile")
@@ -292,15 +321,7 @@ class _Builder:
             raise AssemblyError("a channel before any tensor")
         if (self.tensors[-1].producer == -1) != (len(place) == 1):
             raise AssemblyError("channels of inputs are written 'channel u4', others 'channel c3.d0:4 tile 0'")
-        if len(place) == 1:
-            record = (0, 0, 0, place[0].bits, place[0].signed, False)
-        else:
-            (_, where), tile = place
-            record = (tile, where.column, where.domain, where.width, where.signed, where.across)
-        try:
-            self.channels[-1].append(np.array(record, FIELD))
-        except OverflowError as error:
-            raise AssemblyError("columns and tiles go to 65535, domains and widths to 255") from error
+        self.channels[-1].append(_field_record(place))
 
     def _add_boundary(self, kind: str, values: list[Any]) -> None:
         name, tensor, shape, dtype, dtype_int, interval = values
@@ -325,9 +346,14 @@ class _Builder:
                 raise AssemblyError(f"the text ends without a line '{key}'")
         for tensor, channels in zip(self.tensors, self.channels, strict=True):
             tensor.fields = np.array(channels, FIELD)
-        for layer, row_maps, tiles in zip(self.layers, self.row_maps, self.tiles, strict=True):
+        for layer, row_maps, tiles, resident in zip(self.layers, self.row_maps, self.tiles, self.resident, strict=True):
             layer.row_maps = np.array(row_maps, ROW_MAP)
+            if len({len(values) for _, values in resident}) > 1:
+                raise AssemblyError(f"the resident fields of layer {layer.name} have different numbers of values")
             layer.tiles = [tile.close() for tile in tiles]
+            if resident:
+                layer.resident_fields = np.array([place for place, _ in resident], FIELD)
+                layer.resident_values = np.array([values for _, values in resident], np.int32)
         return Program(
             name=self.once["program"],
             model_sha256=self.once["model"],

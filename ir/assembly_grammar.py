@@ -70,6 +70,9 @@ class _Values(Transformer[Token, Any]):
     def PAD(self, token: str) -> Argument:
         return "PAD", int(token[4:])
 
+    def BROADCAST(self, token: str) -> Argument:
+        return "BROADCAST", (int(token[3:]), token[2] == "s")
+
     def FROM(self, token: str) -> Argument:
         return "FROM", int(token[5:])
 

@@ -84,7 +84,11 @@ def quantise_input(boundary: InputLike, array: np.ndarray) -> np.ndarray:
 
 
 def dequantise_output(boundary: OutputLike, values: np.ndarray) -> np.ndarray:
-    """The ONNX output array of integers (N, C, H, W): (q - zero_point) * scale + offset, rounded once to its dtype."""
+    """The ONNX output array of integers (N, C, H, W): (q - zero_point) * scale + offset, rounded once to its dtype.
+
+    Channels that are stored one a position, (N, 1, C, 1), are taken as (N, C, 1, 1).
+    """
+    values = values.reshape(values.shape[0], *integer_shape(boundary.shape))
     dtype = np.dtype(boundary.dtype)
     shape = (values.shape[0], *(1 if axis is None else axis for axis in boundary.shape[1:]))
     if boundary.scale is None:

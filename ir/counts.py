@@ -14,7 +14,19 @@ import numba
 import numpy as np
 
 from ir.expand import Signature, signature, steps
-from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_FRESH, Op, gather_index
+from ir.isa import (
+    A_ACROSS,
+    A_SIGNED,
+    B_ACROSS,
+    B_SIGNED,
+    GATHERING,
+    MAX_CONSTANTS,
+    R_ACROSS,
+    R_FRESH,
+    Op,
+    gather_index,
+    gathered_bits,
+)
 from ir.program import FIELD, Program, StoredTensor, Tile, gathered_fields
 from ir.switching import expected_flips
 
@@ -173,6 +185,8 @@ def _check_columns(records: np.ndarray, source_fields: np.ndarray | None, column
         used = records[f"{name}_width"] > 0
         if name == "a":
             used &= (records["op"] != Op.GATHER) & (records["op"] != Op.EXTEND)
+        if name == "b":
+            used &= records["op"] != Op.MAC
         extent = np.where(records["flags"] & across, records[f"{name}_width"], 1)
         beyond |= used & (records[f"{name}_column"].astype(np.int64) + extent > columns)
     if beyond.any():
@@ -186,9 +200,10 @@ def _check_columns(records: np.ndarray, source_fields: np.ndarray | None, column
 def _count_sources(tile: Tile, source_fields: np.ndarray, columns: int, counts: StaticCounts) -> None:
     """Fill the source side of ``counts``."""
     records = tile.instructions
-    position = np.flatnonzero(records["op"] == Op.GATHER)
+    position = np.flatnonzero(np.isin(records["op"], GATHERING))
     gather = gather_index(records[position])
     sources = source_fields[gather]
+    sources["width"] = np.minimum(sources["width"], gathered_bits(records[position]))
     stored = sources["width"] > 0
     position, gather, sources = position[stored], gather[stored], sources[stored]
     if not len(position):

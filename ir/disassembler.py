@@ -112,6 +112,11 @@ def _layer_lines(index: int, layer: LayerProgram, texts: FieldTexts) -> Iterator
     yield from (f"  statistic {_key(key)} {value}" for key, value in layer.statistics.items())
     for number, (stride_y, stride_x, offset_y, offset_x) in enumerate(layer.row_maps.tolist()):
         yield f"  row_map {number} stride {stride_y} {stride_x} offset {offset_y} {offset_x}"
+    for place, values in zip(layer.resident_fields.tolist(), layer.resident_values.tolist(), strict=True):
+        tile_number, column, domain, width, signed, across = place
+        yield f"  resident {field_text(Field(column, domain, width, bool(signed), bool(across)))} tile {tile_number}"
+        for start in range(0, len(values), _CONSTANTS_A_LINE):
+            yield f"    values {' '.join(map(str, values[start : start + _CONSTANTS_A_LINE]))}"
     for number, tile in enumerate(layer.tiles):
         yield f"  tile {number}"
         yield from _tile_lines(tile, texts)
@@ -205,7 +210,7 @@ def _constant_texts(tile: Tile) -> tuple[dict[int, str], list[str]]:
 
 def _gather_texts(tile: Tile) -> tuple[dict[int, str], list[str]]:
     table = tile.gathers.tolist()
-    addresses = np.flatnonzero(tile.instructions["op"] == Op.GATHER)
+    addresses = np.flatnonzero(np.isin(tile.instructions["op"], isa.GATHERING))
     indices = gather_index(tile.instructions[addresses]).tolist()
     pool = GatherPool()
     lines: list[str] = []
@@ -217,6 +222,9 @@ def _gather_texts(tile: Tile) -> tuple[dict[int, str], list[str]]:
     texts = {}
     for address, index, meant in zip(addresses.tolist(), indices, found, strict=True):
         value = _gather_text(table[index])
+        record = tile.instructions[address]
+        if record["op"] == Op.MAC:
+            value += f" x={'s' if record['flags'] & isa.B_SIGNED else 'u'}{record['b_width']}"
         texts[address] = value if index == meant else f"{value} at={index}"
     return texts, lines
 

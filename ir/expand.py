@@ -33,6 +33,7 @@ from ir.isa import (
 )
 from ir.program import Tile
 from ir.tables import (
+    NOTHING,
     RECEIVED,
     RECEIVED_INVERTED,
     AdderBit,
@@ -41,13 +42,15 @@ from ir.tables import (
     choose_table,
     compare_table,
     copy_table,
+    multiply_table,
     select_table,
     set_table,
     set_unless_table,
 )
 
 Cell = tuple[str, int]
-"""A symbolic cell: bit of operand "a", "b" or "r" (least significant first), or a flag "C", "F", "G" (bit 0)."""
+"""A symbolic cell: bit of operand "a", "b" or "r" (least significant first), a flag "C", "F", "G" (bit 0), or "X": not
+a cell but the line that puts a broadcast bit into the search key."""
 Place = tuple[int, int]
 """A concrete cell: (column, domain)."""
 Where = TypeVar("Where", Cell, Place)
@@ -96,16 +99,28 @@ class Receive:
     bit: int
 
 
-SymbolicOp = Search[Cell] | SearchOr[Cell] | Write[Cell] | Receive
-MicroOp = Shift | Search[Place] | SearchOr[Place] | TagAll | Write[Place] | Receive
+@dataclass(frozen=True)
+class Broadcast:
+    """The key line X takes bit ``bit`` of what the rows gather, the same in all rows of an image. ``gather`` as in
+    Receive."""
+
+    gather: int
+    bit: int
+
+
+SymbolicOp = Search[Cell] | SearchOr[Cell] | Write[Cell] | Receive | Broadcast
+MicroOp = Shift | Search[Place] | SearchOr[Place] | TagAll | Write[Place] | Receive | Broadcast
 
 FLAG_CELLS: dict[str, Cell] = {"C": ("C", 0), "F": ("F", 0), "G": ("G", 0)}
-FLAG_PLACES: dict[str, Place] = {"C": (CARRY, 0), "F": (FLAG_F, 0), "G": (FLAG_G, 0)}
+KEY_LINE: Place = (-1, 0)
+"""The place of "X", which has no column and never shifts."""
+FLAG_PLACES: dict[str, Place] = {"C": (CARRY, 0), "F": (FLAG_F, 0), "G": (FLAG_G, 0), "X": KEY_LINE}
 
 
 @dataclass(frozen=True)
 class Signature:
-    """All that decides an instruction's symbolic expansion. ``constants``: CONST, ADDC: the value; CLAMP: lo, hi;
+    """All that decides an instruction's symbolic expansion. MAC: ``b_width`` and ``b_signed`` are those of what is
+    broadcast. ``constants``: CONST, ADDC: the value; CLAMP: lo, hi;
     STEP: threshold, value. CONST, ADDC and the value of STEP are modulo 2**r_width."""
 
     op: Op
@@ -162,12 +177,13 @@ def operand_fields(record: np.void) -> dict[str, Field]:
 
 @dataclass(frozen=True)
 class Step:
-    """One table at work. ``cells``: where its columns are. ``receive``: the gathered bit that the tag register takes
-    first, or None."""
+    """One table at work. ``cells``: where its columns are. ``receive``, ``broadcast``: the gathered bit that the tag
+    register, or the key line X, takes first, or None."""
 
     table: Table
     cells: Mapping[str, Cell]
     receive: int | None = None
+    broadcast: int | None = None
 
 
 class _Steps:
@@ -273,6 +289,18 @@ class _Known:
         return not any(state[0] for state in self.joint)
 
 
+def _multiply(out: _Steps) -> None:
+    """Bit after bit of what is broadcast; the sign bit subtracts."""
+    for shift in range(out.sig.b_width):
+        sign = out.sig.b_signed and shift == out.sig.b_width - 1
+        out.steps.append(Step(NOTHING, {}, broadcast=shift))
+        out.put(FLAG_CELLS["C"], 0)
+        for bit in range(shift, out.sig.r_width):
+            cells = out.bit_of("a", bit - shift)
+            table = multiply_table(Op.SUB if sign else Op.ADD, "".join(cells) + "r", bit == shift, out.search_or)
+            out.run(table, X=("X", shift), r=("r", bit), **cells)
+
+
 def _copy(out: _Steps) -> None:
     for bit in range(out.sig.r_width):
         cells = out.bit_of("a", bit)
@@ -341,6 +369,7 @@ _STEPS = {
     Op.CLAMP: _clamp,
     Op.STEP: _step,
     Op.GATHER: _gather,
+    Op.MAC: _multiply,
 }
 
 
@@ -358,6 +387,8 @@ def expand(sig: Signature, search_or: bool) -> tuple[SymbolicOp, ...]:
     for step in steps(sig, search_or):
         if step.receive is not None:
             ops.append(Receive(0, step.receive))
+        if step.broadcast is not None:
+            ops.append(Broadcast(0, step.broadcast))
         for item in step.table.passes:
             keys = [tuple((step.cells[name], bit) for name, bit in search) for search in item.searches]
             ops += [Search(key) for key in keys[:1]]
@@ -375,7 +406,7 @@ def concretise(
     """Place symbolic micro-operations and insert the shifts they need.
 
     ``fields``: operand name -> field; ``offsets``: the domain at the port of each column, updated in place; ``gather``:
-    the index that Receive operations get.
+    the index that Receive and Broadcast operations get.
     """
     placed: list[MicroOp] = []
 
@@ -383,7 +414,7 @@ def concretise(
         places = []
         for (name, bit), value in cells:
             column, domain = fields[name].cell(bit) if name in fields else FLAG_PLACES[name]
-            if offsets[column] != domain:
+            if (column, domain) != KEY_LINE and offsets[column] != domain:
                 placed.append(Shift(column, domain - offsets[column]))
                 offsets[column] = domain
             places.append(((column, domain), value))
@@ -399,6 +430,8 @@ def concretise(
                 placed.append(Write(bring(values)))
             case Receive(_, bit):
                 placed.append(Receive(gather, bit))
+            case Broadcast(_, bit):
+                placed.append(Broadcast(gather, bit))
     return placed
 
 

@@ -21,7 +21,7 @@ FLAG_COLUMNS = 3
 
 
 class Op(IntEnum):
-    """Macro opcodes. ``imm`` indexes the tile's constant table, or its gather table for GATHER."""
+    """Macro opcodes. ``imm`` indexes the tile's constant table, or its gather table for GATHER and MAC."""
 
     CONST = 1  # r <- constants[imm]
     COPY = 2  # r <- a
@@ -35,6 +35,7 @@ class Op(IntEnum):
     CLAMP = 10  # r <- min(max(a, constants[imm]), constants[imm + 1])
     STEP = 11  # r <- constants[imm + 1] where a >= constants[imm], else unchanged
     GATHER = 12  # r <- a row-mapped channel of a stored tensor: gathers[imm + (a_column << 16)]
+    MAC = 13  # r <- r + a * x, x broadcast to all rows of an image: b_width bits of gathers[imm + (b_column << 16)]
 
 
 A_SIGNED, B_SIGNED, R_SIGNED = 1, 2, 4
@@ -76,9 +77,19 @@ MAX_CONSTANTS = 1 << 16
 """``imm`` reaches so many constants of a tile, and the second of a pair may be one beyond."""
 
 
+GATHERING = (Op.GATHER, Op.MAC)
+"""Opcodes that name an entry of the gather table."""
+
+
 def gather_index(records: np.ndarray | np.void) -> np.ndarray:
-    """int64: entries of the tile's gather table that GATHER records name (meaningless for other opcodes)."""
-    return records["imm"].astype(np.int64) + (records["a_column"].astype(np.int64) << 16)
+    """int64: entries of the tile's gather table that GATHERING records name (meaningless for other opcodes)."""
+    high = np.where(records["op"] == Op.MAC, records["b_column"], records["a_column"])
+    return records["imm"].astype(np.int64) + (high.astype(np.int64) << 16)
+
+
+def gathered_bits(records: np.ndarray | np.void) -> np.ndarray:
+    """int64: bits that GATHERING records receive from their source (meaningless for other opcodes)."""
+    return np.where(records["op"] == Op.MAC, records["b_width"], records["r_width"]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -116,4 +127,5 @@ OPERANDS: dict[Op, tuple[str, bool]] = {
     Op.CLAMP: ("ra", True),
     Op.STEP: ("ra", True),
     Op.GATHER: ("r", True),
+    Op.MAC: ("ra", True),
 }

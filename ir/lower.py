@@ -61,7 +61,7 @@ class Copy:
 class Layer:
     """``name``: for people; ``node``: the graph node whose value is stored; ``type``: what its fields must hold, which
     is padding besides values where readers pad with more; ``variables``: VARIABLE records that the body reads, channel
-    outermost; ``sources``: the nodes they come from."""
+    outermost; ``sources``: the nodes they come from; ``read``: whether another layer reads what is stored."""
 
     name: str
     op: str
@@ -71,6 +71,7 @@ class Layer:
     variables: np.ndarray
     sources: list[str]
     row_maps: list[RowMap]
+    read: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,8 @@ def lower(graph: Graph) -> Lowered:
     """The layers of a verified graph."""
     lowering = _Lowering(graph)
     stored = _stored_types(graph, lowering.layers)
-    layers = [replace(layer, type=stored[layer.node]) for layer in lowering.layers]
+    read = {node for layer in lowering.layers for node in layer.sources}
+    layers = [replace(layer, type=stored[layer.node], read=layer.node in read) for layer in lowering.layers]
     inputs = {node: stored[node] for node in graph.nx if isinstance(graph.op(node), Input)}
     return Lowered(layers, lowering.aliases, inputs)
 

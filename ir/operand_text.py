@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ir.isa import OPERANDS, Op
+from ir.isa import GATHERING, OPERANDS, Op
 
 MNEMONICS: dict[str, Op] = {op.name.lower(): op for op in Op}
 
 PAIRS = (Op.CLAMP, Op.STEP)
 """Opcodes that use constants[imm] and constants[imm + 1]."""
 
-SINGLES = tuple(op for op, (_, immediate) in OPERANDS.items() if immediate and op not in (*PAIRS, Op.GATHER))
+SINGLES = tuple(op for op, (_, immediate) in OPERANDS.items() if immediate and op not in (*PAIRS, *GATHERING))
 
 GatherEntry = tuple[int, int, int, int]
 """tensor, channel, row map, pad value"""

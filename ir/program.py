@@ -74,7 +74,11 @@ def gathered_fields(tile: Tile, tensors: list[StoredTensor]) -> np.ndarray:
 @dataclass
 class LayerProgram:
     """``statistics`` are the compiler's exact counts that cannot be read off the instructions:
-    nonzero_weights, adds_naive, adds, bit_adds, groups."""
+    nonzero_weights, adds_naive, adds, bit_adds, groups.
+
+    ``resident_fields``: FIELD records of what the arrays hold before they run, loaded once and never written by the
+    program; ``resident_values``: int32 [fields, positions], the integers in them, the same for every image.
+    """
 
     name: str
     op: str
@@ -82,6 +86,13 @@ class LayerProgram:
     row_maps: np.ndarray  # ROW_MAP records
     tiles: list[Tile]
     statistics: dict[str, int]
+    resident_fields: np.ndarray = field(default_factory=lambda: np.zeros(0, FIELD))
+    resident_values: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+
+    @property
+    def resident_bits(self) -> int:
+        """Cells that one copy of the resident fields fills."""
+        return int(self.resident_fields["width"].sum(dtype=np.int64)) * self.resident_values.shape[1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,6 +50,9 @@ def derive_table(
     return table(derive_lut(columns, function, cleared=cleared, possible=possible, search_or=search_or))
 
 
+NOTHING = table([])
+"""No pass at all."""
+
 RECEIVED = table([Pass((), (("r", 1),))])
 """r <- 1 in the rows that are tagged already."""
 
@@ -134,6 +137,22 @@ def adder_table(bit: AdderBit, overwrite: bool, carry_out: bool, search_or: bool
         cleared="" if in_place or overwrite else "r",
         possible=possible,
     )
+
+
+@cache
+def multiply_table(op: Op, operands: str, first: bool, search_or: bool) -> Table:
+    """One bit of r <- r + a or (SUB) r - a in the rows whose broadcast bit "X" is 1. ``operands``: "ar", or "r" where a
+    has no such bit. C is set in no other rows, and in none at all before the ``first`` bit."""
+
+    def function(state: Mapping[str, int]) -> dict[str, int]:
+        if not state["X"] or (first and state["C"]):
+            return {}  # C is set in a row of the first bit only when that bit is done
+        return _difference(state, "r", "a", 0) if op == Op.SUB else _sum(state, operands, 0)
+
+    def possible(state: Mapping[str, int]) -> bool:
+        return not state["C"] or state["X"] == 1
+
+    return derive_table("CX" + operands, function, search_or, possible=possible)
 
 
 @cache

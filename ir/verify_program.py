@@ -33,6 +33,8 @@ MAX_STRIDE = 1 << 20
 
 MAX_WIDTH = 63
 
+MAX_RESIDENT_WIDTH = 32
+
 BOUNDARY_DTYPES = ("float16", "float32", "float64", "bool", *(f"{u}int{n}" for n in (8, 16, 32, 64) for u in ("", "u")))
 
 
@@ -53,6 +55,7 @@ def verify_program(program: Program) -> None:
             _check_tile(program, index, tile, columns, domains, f"{where} tile {number}")
         fields = program.tensors[layer.output].fields
         _check_fields(fields, len(layer.tiles), columns, domains, f"{where} output")
+        _check_resident(program, layer, columns, domains, f"{where} resident")
     _check_boundaries(program)
 
 
@@ -132,7 +135,9 @@ def _check_tile(program: Program, index: int, tile: Tile, columns: int, domains:
         where,
         "phases must start at instructions of the tile, in order",
     )
-    wrong = first_illegal(tile, gathered_fields(tile, program.tensors)["width"], columns, domains)
+    still = (layer.row_maps["stride_y"] == 0) & (layer.row_maps["stride_x"] == 0)
+    source_widths = gathered_fields(tile, program.tensors)["width"]
+    wrong = first_illegal(tile, source_widths, still[tile.gathers["row_map"]], columns, domains)
     if wrong is not None:
         address, reason = wrong
         raise ProgramError(f"{where} instruction 0x{address:04x}: {reason}")
@@ -162,6 +167,46 @@ def _check_fields(fields: np.ndarray, tiles: int, columns: int, domains: int, wh
     across = fields["across"] == 1
     reason = _outside(fields, "", across, columns, domains)
     _require(reason is None, where, reason[1] if reason else "")
+
+
+def _check_resident(program: Program, layer: LayerProgram, columns: int, domains: int, where: str) -> None:
+    """What the arrays hold from the start lies in cells of its own, which no instruction writes."""
+    fields, values = layer.resident_fields, layer.resident_values
+    _require_array(fields, FIELD, f"{where} fields")
+    _require(
+        isinstance(values, np.ndarray) and values.dtype == np.int32 and values.ndim == 2,
+        where,
+        "values must be a two-dimensional array of int32",
+    )
+    positions = program.tensors[layer.output].positions if len(fields) else values.shape[1]
+    _require(values.shape == (len(fields), positions), where, "there must be one value a field and position")
+    if not len(fields):
+        return
+    _require(bool((np.maximum(fields["signed"], fields["across"]) <= 1).all()), where, "signed and across are 0 or 1")
+    _check_fields(fields, len(layer.tiles), columns, domains, where)
+    _require(bool((fields["width"] <= MAX_RESIDENT_WIDTH).all()), where, f"widths go to {MAX_RESIDENT_WIDTH}")
+    magnitude = np.int64(1) << (fields["width"] - fields["signed"]).astype(np.int64)
+    low = np.where(fields["signed"] == 1, -magnitude, 0)
+    fits = (values.min(axis=1, initial=0) >= low) & (values.max(axis=1, initial=0) < magnitude)
+    _require(bool(fits.all()), where, "a value does not fit its field")
+    for number, tile in enumerate(layer.tiles):
+        mine = fields[fields["tile"] == number]
+        held = _covered(mine, "", mine["across"] == 1, columns, domains)
+        _require(held.max(initial=0) <= 1, where, f"two fields of tile {number} share a cell")
+        code = tile.instructions
+        written = _covered(code, "r_", (code["flags"] & isa.R_ACROSS) != 0, columns, domains)
+        _require(not (written[held > 0]).any(), where, f"an instruction of tile {number} writes to it")
+
+
+def _covered(fields: np.ndarray, prefix: str, across: np.ndarray, columns: int, domains: int) -> np.ndarray:
+    """How many of the fields lie on each cell, int64[columns, domains]."""
+    count = np.zeros((columns, domains), np.int64)
+    column, domain, width = (fields[prefix + part].astype(np.int64) for part in ("column", "domain", "width"))
+    for bit in range(int(width.max(initial=0))):
+        wide = bit < width
+        cells = np.where(across, column + bit, column)[wide], np.where(across, domain, domain + bit)[wide]
+        np.add.at(count, cells, 1)
+    return count
 
 
 def _check_boundaries(program: Program) -> None:
@@ -195,7 +240,9 @@ def _check_boundary(boundary: Boundary, tensor: StoredTensor, where: str) -> Non
         if array is not None:
             wanted: Sequence[type] = (np.int64,) if name == "zero_point" else (np.float32, np.float64)
             _require(array.dtype.type in wanted, where, f"the {name} has dtype {array.dtype}")
-            _require(array.shape in ((1,), (tensor.channels,)), where, f"the {name} has shape {array.shape}")
+            turned = tensor.channels == 1 and boundary.shape[1:] == (tensor.positions,)
+            channels = tensor.positions if turned else tensor.channels
+            _require(array.shape in ((1,), (channels,)), where, f"the {name} has shape {array.shape}")
             _require(bool(np.isfinite(array).all()), where, f"the {name} must be finite")
 
 
@@ -212,16 +259,20 @@ _KNOWN = np.isin(np.arange(256), [int(op) for op in Op])
 _ALLOWED_FLAGS = (
     _USES["a"] * (isa.A_SIGNED | isa.A_ACROSS)
     + _USES["b"] * (isa.B_SIGNED | isa.B_ACROSS)
+    + (np.arange(256) == Op.MAC) * isa.B_SIGNED
     + _USES["r"] * (isa.R_SIGNED | isa.R_ACROSS)
     + np.isin(np.arange(256), isa.FRESH) * isa.R_FRESH
 )
 _ACROSS = {"r": isa.R_ACROSS, "a": isa.A_ACROSS, "b": isa.B_ACROSS}
 
 
-def first_illegal(tile: Tile, source_widths: np.ndarray, columns: int, domains: int) -> tuple[int, str] | None:
+def first_illegal(
+    tile: Tile, source_widths: np.ndarray, still: np.ndarray, columns: int, domains: int
+) -> tuple[int, str] | None:
     """(address, reason) of the first illegal instruction of ``tile``, or None.
 
-    ``source_widths``: the width of every gather's source field.
+    ``source_widths``: the width of every gather's source field; ``still``: whether all rows of an image gather the
+    same.
     """
     code = tile.instructions
     op = code["op"]
@@ -233,7 +284,7 @@ def first_illegal(tile: Tile, source_widths: np.ndarray, columns: int, domains: 
         *_unused(code, op),
         *(_outside(code, operand, (code["flags"] & _ACROSS[operand]) != 0, columns, domains) for operand in "rab"),
         *_shared_columns(code, op),
-        *_immediates(tile, source_widths),
+        *_immediates(tile, source_widths, still),
         *_widths(code, op),
     ]
     return min((item for item in found if item is not None), key=lambda item: item[0], default=None)
@@ -244,10 +295,12 @@ def _first(bad: np.ndarray, reason: str) -> tuple[int, str] | None:
 
 
 def _unused(code: np.ndarray, op: np.ndarray) -> list[tuple[int, str] | None]:
-    """Operands an opcode does not use are zero; EXTEND borrows a_width and GATHER a_column."""
+    """Operands an opcode does not use are zero; EXTEND borrows a_width, GATHER a_column, MAC b_width and b_column."""
     used = {
         ("a", "width"): _USES["a"][op] | (op == Op.EXTEND),
         ("a", "column"): _USES["a"][op] | (op == Op.GATHER),
+        ("b", "width"): _USES["b"][op] | (op == Op.MAC),
+        ("b", "column"): _USES["b"][op] | (op == Op.MAC),
     }
     found = []
     for operand in "rab":
@@ -294,10 +347,10 @@ def _shared_columns(code: np.ndarray, op: np.ndarray) -> list[tuple[int, str] | 
     return found
 
 
-def _immediates(tile: Tile, source_widths: np.ndarray) -> list[tuple[int, str] | None]:
+def _immediates(tile: Tile, source_widths: np.ndarray, still: np.ndarray) -> list[tuple[int, str] | None]:
     code, op = tile.instructions, tile.instructions["op"]
     pair = (op == Op.CLAMP) | (op == Op.STEP)
-    gather = op == Op.GATHER
+    gather, multiply = np.isin(op, isa.GATHERING), op == Op.MAC
     last = code["imm"].astype(np.int64) + pair
     number = gather_index(code)
     missing = gather & (number >= len(tile.gathers))
@@ -306,9 +359,16 @@ def _immediates(tile: Tile, source_widths: np.ndarray) -> list[tuple[int, str] |
         _first(missing, "the gather does not exist"),
     ]
     if not missing.any():
-        width = np.zeros(len(code), np.uint8)
+        width, alike = np.zeros(len(code), np.int64), np.ones(len(code), bool)
         width[gather] = source_widths[number[gather]]
-        found.append(_first(gather & (width != code["r_width"]), "the gathered field has another width"))
+        alike[multiply] = still[number[multiply]]
+        bits = isa.gathered_bits(code)
+        most = np.minimum(width, code["r_width"])
+        found += [
+            _first(gather & ~multiply & (width != bits), "the gathered field has another width"),
+            _first(multiply & ((bits < 1) | (bits > most)), "broadcasts more bits than the source or r has, or none"),
+            _first(~alike, "broadcasts what differs from row to row"),
+        ]
     return found
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends.target import load_target
 from ir import isa
+from ir.expand import operand_fields
 from ir.isa import Field, Op
 from ir.program import ENCODINGS, FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
 from ir.types import IntType
@@ -31,8 +32,10 @@ def macro(
     imm: int = 0,
     from_width: int = 0,
     fresh: bool = False,
+    broadcast: IntType | None = None,
 ) -> np.ndarray:
-    """One RECORD. ``imm``: constant or gather index; ``from_width``: EXTEND's a_width."""
+    """One RECORD. ``imm``: constant or gather index; ``from_width``: EXTEND's a_width; ``broadcast``: what MAC takes of
+    the gathered field."""
     record = np.zeros((), isa.RECORD)
     record["op"] = op
     flags = isa.R_FRESH if fresh else 0
@@ -49,6 +52,9 @@ def macro(
         record["a_column"] = imm >> 16
     if op == Op.EXTEND:
         record["a_width"] = from_width
+    if broadcast is not None:
+        record["b_column"], record["b_width"] = imm >> 16, broadcast.bits
+        record["flags"] |= isa.B_SIGNED * broadcast.signed
     return record
 
 
@@ -100,6 +106,7 @@ def tiny_program() -> Program:
     a, b = Field(3, 0, 4), Field(4, 0, 4, across=False)
     total, wide = Field(5, 0, 5), Field(6, 0, 8, signed=True)
     copy, flat = Field(7, 0, 8, signed=True), Field(8, 3, 4, across=True)
+    weights = Field(13, 0, 3, signed=True)
     code = [
         macro(Op.GATHER, a, imm=0),
         macro(Op.GATHER, b, imm=1),
@@ -113,20 +120,23 @@ def tiny_program() -> Program:
         macro(Op.MAX, copy, wide),
         macro(Op.STEP, flat, copy, imm=2),
         macro(Op.CLAMP, Field(12, 2, 6, signed=True), copy, imm=4),
+        macro(Op.MAC, copy, weights, imm=2, broadcast=IntType(4, False)),
     ]
     tail = tile(
         code,
         [0, -7, 1, 9, -20, 20],
-        [(1, 0, 0, 0), (1, 1, 0, 0)],
+        [(1, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0)],
         [("gather", 0), ("sum 0", 2), ("requantise", 10)],
     )
     every = LayerProgram(
         name="every",
         op="Add",
         output=2,
-        row_maps=np.array([(1, 1, 0, 0)], ROW_MAP),
+        row_maps=np.array([(1, 1, 0, 0), (0, 0, 1, 2)], ROW_MAP),
         tiles=[tail],
         statistics={"nonzero_weights": 0, "adds_naive": 1, "adds": 3, "bit_adds": 21, "groups": 1},
+        resident_fields=fields((0, weights)),
+        resident_values=np.repeat(np.arange(-4, 4, dtype=np.int32), 2)[None],
     )
 
     return Program(
@@ -189,15 +199,23 @@ def random_field(rng: np.random.Generator, columns: tuple[int, int], width: int 
     return Field(column, domain, width, bool(rng.integers(2)), across)
 
 
-def random_instruction(rng: np.random.Generator, constants: int, source_widths: np.ndarray) -> np.ndarray:
-    """Any legal instruction for a tile with so many ``constants`` (at least 2) and these gathers."""
-    op = Op(int(rng.choice([op for op in Op if op != Op.GATHER or len(source_widths)])))
+def random_instruction(
+    rng: np.random.Generator, constants: int, source_widths: np.ndarray, still: np.ndarray
+) -> np.ndarray:
+    """Any legal instruction for a tile with so many ``constants`` (at least 2) and these gathers, of which those that
+    are ``still`` (bool) may be broadcast."""
+    possible = set(Op) - ({Op.GATHER} if not len(still) else set()) - ({Op.MAC} if not still.any() else set())
+    op = Op(int(rng.choice(sorted(possible))))
     slots = [_SLOTS[i] for i in rng.permutation(3)]
     if op == Op.GATHER:
         index = int(rng.integers(len(source_widths)))
         fresh = bool(rng.integers(2))
         return macro(op, random_field(rng, slots[0], int(source_widths[index])), imm=index, fresh=fresh)
     r = random_field(rng, slots[0])
+    if op == Op.MAC:
+        index = int(rng.choice(np.flatnonzero(still)))
+        taken = IntType(int(rng.integers(1, min(r.width, source_widths[index]) + 1)), bool(rng.integers(2)))
+        return macro(op, r, random_field(rng, slots[1]), imm=index, broadcast=taken)
     names, immediate = isa.OPERANDS[op]
     others = [random_field(rng, slot) for slot in slots[1 : len(names)]]
     if op == Op.MAX:
@@ -250,12 +268,26 @@ def _random_layer(draw: st.DrawFn, rng: np.random.Generator, program: Program, i
     row_maps = np.zeros(int(rng.integers(1, 4)), ROW_MAP)
     for key in ROW_MAP.names or ():
         row_maps[key] = rng.integers(-1000, 1000, len(row_maps))
+    row_maps[0]["stride_y"] = row_maps[0]["stride_x"] = 0
     tiles = [_random_tile(draw, rng, program.tensors, len(row_maps)) for _ in range(draw(st.integers(1, 2)))]
     shape = (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     places = [(int(rng.integers(len(tiles))), random_field(rng, (3, 16))) for _ in range(shape[0])]
     program.tensors.append(StoredTensor(draw(_NAMES), shape, index, fields(*places)))
     statistics = draw(st.dictionaries(_NAMES, st.integers(-(2**62), 2**62), max_size=3))
-    return LayerProgram(draw(_NAMES), draw(_NAMES), index + 1, row_maps, tiles, statistics)
+    resident = [place for place in (random_field(rng, (3, 16)) for _ in range(3)) if not _written(tiles[0], place)]
+    values = (
+        rng.integers(0, 1 << (resident[0].width - resident[0].signed), (1, shape[1] * shape[2])) if resident else []
+    )
+    held = fields(*((0, place) for place in resident[:1]))
+    loaded = np.array(values, np.int32).reshape(len(held), -1 if resident else 0)
+    return LayerProgram(draw(_NAMES), draw(_NAMES), index + 1, row_maps, tiles, statistics, held, loaded)
+
+
+def _written(code: Tile, place: Field) -> bool:
+    """Does an instruction write to a cell of ``place``?"""
+    cells = {place.cell(bit) for bit in range(place.width)}
+    results = [operand_fields(record)["r"] for record in code.instructions]
+    return any(result.cell(bit) in cells for result in results for bit in range(result.width))
 
 
 def _random_tile(draw: st.DrawFn, rng: np.random.Generator, tensors: list[StoredTensor], row_maps: int) -> Tile:
@@ -267,7 +299,8 @@ def _random_tile(draw: st.DrawFn, rng: np.random.Generator, tensors: list[Stored
         channel = int(rng.integers(tensors[tensor].channels))
         gathers[number] = (tensor, channel, rng.integers(row_maps), 0)
         widths[number] = tensors[tensor].fields["width"][channel]
-    code = [random_instruction(rng, len(constants), widths) for _ in range(draw(st.integers(0, 12)))]
+    still = gathers["row_map"] == 0
+    code = [random_instruction(rng, len(constants), widths, still) for _ in range(draw(st.integers(0, 12)))]
     phases = [(draw(_NAMES), int(start)) for start in sorted(rng.integers(0, len(code) + 1, draw(st.integers(0, 3))))]
     return Tile(np.array(code, isa.RECORD), np.array(constants, np.int64), gathers, phases)
 

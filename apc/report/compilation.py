@@ -13,7 +13,7 @@ from backends.cost import CostReport
 from ir.program import Program
 
 STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds")
-COUNTS = ("instructions", "encoded_bits", "search_passes", "write_passes", "shift_steps", "cycles")
+COUNTS = ("instructions", "encoded_bits", "search_passes", "write_passes", "shift_steps", "cycles", "resident_bits")
 EVENTS = ("written_bits_estimate", "shifted_bits")
 """Over all rows of an image."""
 
@@ -33,6 +33,7 @@ def compile_report(program: Program, compile_s: float, warnings: list[str]) -> d
         "layers": layers,
         "totals": {**totals, "energy_estimate_J": estimate.energy_J()},
         "energy_estimate_J": estimate.energy_J(),
+        "programming_energy_J": totals["resident_bits"] * accounts.target.energy.write_bit_J,
         "compile_s": compile_s,
         "host_steps": program.host_steps,
         "warnings": warnings,

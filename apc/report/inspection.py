@@ -83,6 +83,7 @@ def summary(program: Program) -> list[dict[str, Any]]:
                 "write_passes": statics.write_passes,
                 "shift_steps": statics.shift_steps,
                 "cycles": statics.cycles,
+                "resident_bits": statics.resident_bits,
             }
         )
     return rows
@@ -174,7 +175,7 @@ def _add_value(graph: nx.DiGraph, window: Window, address: int, texts: list[str]
 def _read_cells(op: Op, fields: dict[str, Field], a_width: int) -> list[tuple[str, list[Cell]]]:
     """(operand, cells) that an instruction reads."""
     read = [(name, field) for name, field in fields.items() if name != "r"]
-    if op in (Op.ADD, Op.SUB, Op.ADDC, Op.MAX, Op.STEP):
+    if op in (Op.ADD, Op.SUB, Op.ADDC, Op.MAX, Op.STEP, Op.MAC):
         read.append(("r", fields["r"]))
     if op == Op.EXTEND:
         read.append(("r", fields["r"].bits(0, a_width)))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from apc.report.inspection import Window
 from apc.report.listing import Expansion
-from ir.expand import FLAG_PLACES, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
+from ir.expand import FLAG_PLACES, Broadcast, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
 from ir.program import Program
 
 _LINE_WIDTH = 68
@@ -85,7 +85,7 @@ def micro_lines(expansions: list[Expansion]) -> Iterator[str]:
 
 
 def micro_text(step: MicroOp) -> str:
-    """Cells are ``c<column>.d<domain>``, or the flags C, F, G."""
+    """Cells are ``c<column>.d<domain>``, or the flags C, F, G; X is the broadcast bit in the key."""
     match step:
         case Shift(column, steps):
             return f"SHIFT      c{column} {steps:+d}"
@@ -99,6 +99,8 @@ def micro_text(step: MicroOp) -> str:
             return f"WRITE      {_cells(values)}"
         case Receive(gather, bit):
             return f"RECEIVE    gather {gather} bit {bit}"
+        case Broadcast(gather, bit):
+            return f"BROADCAST  gather {gather} bit {bit}"
 
 
 def _cells(places: tuple[tuple[tuple[int, int], int], ...]) -> str:

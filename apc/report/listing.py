@@ -14,6 +14,7 @@ from backends.target import Target
 from ir.counts import distinct_signatures, searched_fields, static_counts
 from ir.disassembler import instruction_lines
 from ir.expand import (
+    Broadcast,
     MicroOp,
     Receive,
     Shift,
@@ -23,7 +24,7 @@ from ir.expand import (
     expand_instruction,
     operand_fields,
 )
-from ir.isa import Field, Op, gather_index
+from ir.isa import B_SIGNED, GATHERING, Field, Op, gather_index, gathered_bits
 from ir.operand_text import PAIRS, SINGLES
 from ir.program import Program, Tile
 
@@ -37,14 +38,15 @@ def macro_records(program: Program, window: Window) -> list[dict[str, Any]]:
         search_or=target.features.search_or,
         columns=target.array.columns,
     )
-    gathers = tile.instructions["op"] == Op.GATHER
+    op, received = tile.instructions["op"], gathered_bits(tile.instructions)
     cycles = cycles_of(
         target.timing,
         target.array.rows,
         counts.searches + counts.source_searches,
         counts.writes,
         counts.shift_steps + counts.source_shift_steps,
-        np.where(gathers, tile.instructions["r_width"], 0).astype(np.int64),
+        np.where(op == Op.GATHER, received, 0),
+        np.where(op == Op.MAC, received, 0),
     )
     phases = {start: name for name, start in tile.phases}
     phase = next((name for name, start, stop in phase_ranges(tile) if start < window.start < stop), "")
@@ -88,9 +90,11 @@ def _immediate(record: np.void, tile: Tile) -> dict[str, Any]:
         return {"constants": tile.constants[index : index + 1].tolist()}
     if op in PAIRS:
         return {"constants": tile.constants[index : index + 2].tolist()}
-    if op == Op.GATHER:
+    if op in GATHERING:
         tensor, channel, row_map, pad_value = tile.gathers[gather_index(record)].tolist()
-        return {"gather": {"tensor": tensor, "channel": channel, "row_map": row_map, "pad_value": pad_value}}
+        gather = {"tensor": tensor, "channel": channel, "row_map": row_map, "pad_value": pad_value}
+        taken = {"width": int(record["b_width"]), "signed": bool(record["flags"] & B_SIGNED)}
+        return {"gather": gather, **({"broadcast": taken} if op == Op.MAC else {})}
     if op == Op.EXTEND:
         return {"from_width": int(record["a_width"])}
     return {}
@@ -141,7 +145,7 @@ def _last_touches(ops: Iterable[SymbolicOp]) -> dict[str, list[int]]:
     """Operand -> its bits that the micro-operations touch, in the order of their last touch."""
     touched: dict[str, dict[int, None]] = {"a": {}, "b": {}, "r": {}}
     for op in ops:
-        cells = () if isinstance(op, Receive) else op.values if isinstance(op, Write) else op.key
+        cells = () if isinstance(op, Receive | Broadcast) else op.values if isinstance(op, Write) else op.key
         for (name, bit), _ in cells:
             if name in touched:
                 touched[name].pop(bit, None)

@@ -1,9 +1,9 @@
 """Additions on held values, as Numba kernels: which instructions they take, and what is known of the result.
 
 Two representations. *Two's complement*: a value is held as it is, in the narrowest signed or unsigned field. *Offset*:
-every field is unsigned and holds a constant more than the value. Where a difference could be negative, it gets a new top
-bit that counts (R_FRESH); so nothing ever is negative, no sign is extended, and the carry ripples through upper bits
-in two passes.
+every field is unsigned and holds a constant more than the value. Where a difference could be negative, it gets a new
+top bit that counts (R_FRESH); so nothing ever is negative, no sign is extended, and the carry ripples through upper
+bits in two passes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _COPY, _CONST, _EXTEND = int(Op.COPY), int(Op.CONST), int(Op.EXTEND)
 
 class Style(NamedTuple):
     """How additions are made. ``offset``: values are held with an offset, else in two's complement; ``overwrite``: sums
-    out of place overwrite their columns, which are cleared first otherwise (differences with an offset never are); ``zero``: index of the constant 0."""
+    out of place overwrite their columns, which are cleared first otherwise (differences with an offset never are);
+    ``zero``: index of the constant 0."""
 
     offset: bool
     overwrite: bool
@@ -127,8 +128,8 @@ def add_in(
     style: Style,
     nothing: np.void,
 ) -> tuple[int, int]:
-    """r += sign * (a << shift) on what is held, in place, in at most ``room`` bits: (next index or NO_ROOM, result width of
-    the addition, 0 where a copy does it)."""
+    """r += sign * (a << shift) on what is held, in place, in at most ``room`` bits: (next index or NO_ROOM, result
+    width of the addition, 0 where a copy does it)."""
     if r["width"] == 0 and sign > 0:
         return _copy_in(records, count, r, a, shift, room, style, nothing)
     lift = style.offset and sign < 0 and r["lo"] < (a["hi"] << shift)

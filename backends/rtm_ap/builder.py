@@ -9,7 +9,7 @@ import numpy as np
 from backends.rtm_ap.arithmetic import HELD
 from backends.rtm_ap.layout import CapacityError
 from backends.rtm_ap.shared_sums import Emission
-from ir.isa import A_ACROSS, A_SIGNED, MAX_CONSTANTS, R_ACROSS, R_FRESH, R_SIGNED, RECORD, Field, Op
+from ir.isa import A_ACROSS, A_SIGNED, B_SIGNED, MAX_CONSTANTS, R_ACROSS, R_FRESH, R_SIGNED, RECORD, Field, Op
 from ir.program import FIELD, GATHER, Tile
 from ir.types import IntType
 
@@ -57,7 +57,7 @@ class TileBuilder:
         self._phases.append((name, self._emitted + len(self._pending)))
 
     def emit(self, op: Op, r: Field, a: Field | None = None, constants: tuple[int, ...] = ()) -> None:
-        """One instruction other than GATHER and EXTEND."""
+        """One instruction other than GATHER, MAC and EXTEND."""
         flags = (R_SIGNED if r.signed else 0) | (R_ACROSS if r.across else 0)
         width = domain = column = 0
         if a is not None:
@@ -92,18 +92,35 @@ class TileBuilder:
         records["flags"] = signed * R_SIGNED + places["across"] * R_ACROSS + fresh * R_FRESH
         records["r_width"], records["r_column"], records["r_domain"] = places["width"], columns, domains
         records["imm"], records["a_column"] = index & 0xFFFF, index >> 16
-        entries = np.zeros(len(variables), GATHER)
-        entries["tensor"] = np.array([source.tensor for source in self.sources])[variables["source"]]
-        for name in ("channel", "row_map", "pad_value"):
-            entries[name] = variables[name]
-        self._gathers.append(entries)
+        self._gathers.append(self._entries(variables))
         self._gather_count += len(variables)
         self.append(records)
         return places
 
+    def _entries(self, variables: np.ndarray) -> np.ndarray:
+        """GATHER records of VARIABLE records."""
+        entries = np.zeros(len(variables), GATHER)
+        entries["tensor"] = np.array([source.tensor for source in self.sources])[variables["source"]]
+        for name in ("channel", "row_map", "pad_value"):
+            entries[name] = variables[name]
+        return entries
+
     def gather_one(self, variable: np.ndarray, column: int, domain: int, across: bool) -> Field:
         """Load a single variable (a VARIABLE array of length 1)."""
         return field_of(self.gather(variable, np.array([column]), np.array([domain]), across)[0])
+
+    def multiply(self, r: Field, a: Field, variable: np.ndarray, kind: IntType) -> None:
+        """r <- r + a * x, x a VARIABLE (an array of length 1) whose values are of this type, the same for all rows."""
+        self._gathers.append(self._entries(variable))
+        number, self._gather_count = self._gather_count, self._gather_count + 1
+        flags = (R_SIGNED if r.signed else 0) | (R_ACROSS if r.across else 0) | (B_SIGNED if kind.signed else 0)
+        flags |= (A_SIGNED if a.signed else 0) | (A_ACROSS if a.across else 0)
+        self._pending.append(
+            (Op.MAC, flags, a.width, kind.bits, r.width, a.domain, 0, r.domain, a.column, number >> 16, r.column,
+             number & 0xFFFF)
+        )  # fmt: skip
+        self.adds += kind.bits
+        self.bit_adds += sum(r.width - shift for shift in range(kind.bits))
 
     def add_group(self, emission: Emission) -> None:
         """A group's sums."""

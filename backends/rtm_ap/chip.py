@@ -15,7 +15,7 @@ import numpy as np
 from backends.rtm_ap.cost import LayerEvents, cycles_of
 from backends.rtm_ap.placement import Distance, LayerSize, Placement, Traffic, moved_rows, place, row_traffic, schedule
 from backends.target import Target
-from ir.isa import Op, gather_index
+from ir.isa import GATHERING, Op, gather_index, gathered_bits
 from ir.program import LayerProgram, Program, Tile
 
 
@@ -76,7 +76,9 @@ def plan_chip(
         sorted({int(tensor) for tile in layer.tiles for tensor in gathered(tile)[0]}) for layer in program.layers
     ]
     sizes = [
-        LayerSize(len(layer.tiles), row_tiles[index], _last_reader(program, sources, index))
+        LayerSize(
+            len(layer.tiles), row_tiles[index], _last_reader(program, sources, index), len(layer.resident_fields) > 0
+        )
         for index, layer in enumerate(program.layers)
     ]
     placements = place(sizes, target.array.arrays)
@@ -110,12 +112,16 @@ def plan_chip(
 
 
 def gathered(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(tensor, channel, row map, width) of every GATHER instruction of a tile, int64[gathers] each."""
-    records = tile.instructions[tile.instructions["op"] == Op.GATHER]
+    """(tensor, channel, row map, bits) of every instruction of a tile that gathers, int64[gathers] each."""
+    records = _gathering(tile)
     chosen = tile.gathers[gather_index(records)]
     names = ("tensor", "channel", "row_map")
     tensor, channel, row_map = (chosen[name].astype(np.int64) for name in names)
-    return tensor, channel, row_map, records["r_width"].astype(np.int64)
+    return tensor, channel, row_map, gathered_bits(records)
+
+
+def _gathering(tile: Tile) -> np.ndarray:
+    return tile.instructions[np.isin(tile.instructions["op"], GATHERING)]
 
 
 def _last_reader(program: Program, sources: Sequence[Sequence[int]], index: int) -> int:
@@ -155,33 +161,39 @@ def _gathered_bits(
     traffic = _traffic_of(program, layer, target.array.rows, images)
     bits = np.zeros(len(Distance), np.int64)
     for number, tile in enumerate(layer.tiles):
-        for (tensor, row_map, source_tile), width in _joined(program, tile).items():
+        for (tensor, row_map, source_tile, broadcast), width in _joined(program, tile).items():
             producer = program.tensors[tensor].producer
             source = None if producer < 0 else (placements[producer], source_tile, row_tiles[producer])
             destination = (placements[index], number, row_tiles[index])
-            bits += width * moved_rows(traffic(tensor, row_map), source, destination, target.array)
+            bits += width * moved_rows(traffic(tensor, row_map, broadcast), source, destination, target.array)
     return bits
 
 
-def _traffic_of(program: Program, layer: LayerProgram, array_rows: int, images: int) -> Callable[[int, int], Traffic]:
-    """The traffic of (tensor, row map) pairs of one layer, each worked out once."""
+def _traffic_of(
+    program: Program, layer: LayerProgram, array_rows: int, images: int
+) -> Callable[[int, int, bool], Traffic]:
+    """The traffic of (tensor, row map, broadcast or not) of one layer, each worked out once."""
     size = program.tensors[layer.output].shape[1:]
 
     @cache
-    def traffic(tensor: int, row_map: int) -> Traffic:
+    def traffic(tensor: int, row_map: int, broadcast: bool) -> Traffic:
         shape = program.tensors[tensor].shape
-        return row_traffic(layer.row_maps[row_map], (shape[1], shape[2]), (size[0], size[1]), images, array_rows)
+        return row_traffic(
+            layer.row_maps[row_map], (shape[1], shape[2]), (size[0], size[1]), images, array_rows, broadcast
+        )
 
     return traffic
 
 
-def _joined(program: Program, tile: Tile) -> dict[tuple[int, int, int], int]:
-    """Total width of a tile's gathers by (tensor, row map, tile of the source layer that holds the channel)."""
+def _joined(program: Program, tile: Tile) -> dict[tuple[int, int, int, bool], int]:
+    """Total width of a tile's gathers by (tensor, row map, tile of the source layer that holds the channel, whether it
+    is broadcast)."""
     tensor, channel, row_map, width = gathered(tile)
     source_tile = np.zeros(len(tensor), np.int64)
     for source in np.unique(tensor):
         chosen = tensor == source
         source_tile[chosen] = program.tensors[int(source)].fields["tile"][channel[chosen]]
-    keys, inverse = np.unique(np.stack([tensor, row_map, source_tile], axis=1), axis=0, return_inverse=True)
+    broadcast = _gathering(tile)["op"] == Op.MAC
+    keys, inverse = np.unique(np.stack([tensor, row_map, source_tile, broadcast], axis=1), axis=0, return_inverse=True)
     totals = np.bincount(inverse.reshape(-1), weights=width, minlength=len(keys)).astype(np.int64)
-    return {(int(t), int(m), int(s)): int(total) for (t, m, s), total in zip(keys, totals, strict=True)}
+    return {(int(t), int(m), int(s), bool(b)): int(total) for (t, m, s, b), total in zip(keys, totals, strict=True)}

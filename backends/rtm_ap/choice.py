@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from backends.rtm_ap.broadcast import TOGETHER, can_turn, compile_broadcast
 from backends.rtm_ap.builder import Source
 from backends.rtm_ap.decisions import Candidate, Decision
 from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer
@@ -58,7 +59,7 @@ class Search:
         if strategy not in self.tried:
             try:
                 sample = sample_layer(self.layer, self.geometry, self.sources, strategy, SAMPLE_GROUPS)
-                energy = expected_energy_J(sample, self.layer, self.target, self.instruction_bits)
+                energy = expected_energy_J(sample, self.layer.type.positions, self.target, self.instruction_bits)
                 self.tried[strategy] = Candidate(str(strategy), sample.tiles, energy)
             except CapacityError as error:
                 self.tried[strategy] = Candidate(str(strategy), refused=str(error))
@@ -80,15 +81,52 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     geometry = Geometry(target.array.columns, target.array.domains)
     bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
     search = Search(layer, geometry, sources, target, bits)
+    turned = _turned(search, output, pipeline)
+    tiling = pipeline.get(Tiling)
+    if turned and tiling is not None and tiling.stationary == "weights":
+        return _taken(search, turned)
     ranked = _explore(search, pipeline)
+    if turned and min(candidate.total_J for candidate, _ in turned) <= min(
+        map(search.price, ranked), default=float("inf")
+    ):
+        return _taken(search, turned)
     refused: dict[Strategy, str] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
             compiled = compile_layer(layer, geometry, sources, output, strategy)
-            return replace(compiled, decision=_decision(layer, search.tried, refused, strategy))
+            decision = _decision(layer, search.tried, refused, strategy)
+            others = tuple(candidate for candidate, _ in turned)
+            return replace(compiled, decision=replace(decision, candidates=decision.candidates + others))
         except CapacityError as error:
             refused[strategy], reason = str(error), error
     raise reason
+
+
+def _turned(search: Search, output: int, pipeline: Pipeline) -> list[tuple[Candidate, CompiledLayer]]:
+    """The ways to hold the layer's weights in the arrays, priced; none where that is off, or the layer does not allow
+    it."""
+    layer, tiling = search.layer, pipeline.get(Tiling)
+    if tiling is None or tiling.stationary == "activations" or not can_turn(layer):
+        return []
+    compiled = []
+    for together in TOGETHER:
+        try:
+            result = compile_broadcast(layer, search.geometry, search.sources, output, together)
+        except CapacityError:
+            continue
+        sample = Sample(result.program.tiles[0], 1, 1.0)
+        energy = expected_energy_J(sample, layer.type.channels, search.target, search.instruction_bits)
+        words = "all inputs" if together >= len(layer.variables) else f"{together} inputs"
+        compiled.append((Candidate(f"weights in the arrays, {words} summed first", 1, energy), result))
+    return compiled
+
+
+def _taken(search: Search, turned: list[tuple[Candidate, CompiledLayer]]) -> CompiledLayer:
+    """The cheapest of the ways that hold the weights."""
+    best = min(range(len(turned)), key=lambda index: turned[index][0].total_J)
+    candidates = (*(candidate for candidate, _ in turned), *search.tried.values())
+    layer = search.layer
+    return replace(turned[best][1], decision=Decision(layer.name, layer.op, layer.type.positions, candidates, best))
 
 
 def _decision(
@@ -170,12 +208,12 @@ def _together(base: Strategy, body: Linear, cse: Cse | None, tiling: Tiling | No
 
 
 def expected_energy_J(
-    sample: Sample, layer: Layer, target: Target, instruction_bits: int = RECORD_BITS
+    sample: Sample, rows: int, target: Target, instruction_bits: int = RECORD_BITS
 ) -> dict[str, float]:
     """Search, write, shift and fetch energy of one image in a layer's own arrays, from exact counts and expected
-    written bits of a sample, times what it stands for."""
+    written bits of a sample, times what it stands for. ``rows``: of an image, in each of the layer's tiles."""
     energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
-    rows = -(-layer.type.positions // gate) * gate * sample.tiles
+    rows = -(-rows // gate) * gate * sample.tiles
     counts = static_counts(tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns)
     weight = _weights(sample)
     return {

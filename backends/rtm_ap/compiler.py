@@ -58,7 +58,7 @@ def compile_graph(
             decided(result.decision)
     tensors = [_input_tensor(node, kind) for node, kind in inputs.items()]
     tensors += [
-        StoredTensor(layer.node, layer.type.shape, index, result.fields)
+        StoredTensor(layer.node, _stored_shape(layer, result), index, result.fields)
         for index, (layer, result) in enumerate(zip(lowered.layers, compiled, strict=True))
     ]
     stored = {tensor.name: index for index, tensor in enumerate(tensors)}
@@ -83,6 +83,10 @@ def compile_one(
 ) -> CompiledLayer:
     """One layer, independent of all others: ``backends.rtm_ap.choice``."""
     return compile_best(layer, target, sources, output, pipeline)
+
+
+def _stored_shape(layer: Layer, compiled: CompiledLayer) -> tuple[int, int, int]:
+    return (1, layer.type.channels, 1) if compiled.turned else layer.type.shape
 
 
 def _input_tensor(node: str, kind: TensorType) -> StoredTensor:

@@ -98,11 +98,13 @@ def cycles_of(
     writes: np.ndarray | int,
     shift_steps: np.ndarray | int,
     transferred_columns: np.ndarray | int = 0,
+    broadcast_bits: np.ndarray | int = 0,
 ) -> np.ndarray | int:
     """Cycles of micro-operations that follow one another in one tile, elementwise over int64 arrays or for ints.
 
     ``rows``: of an array; ``transferred_columns``: bit columns that gathers bring to an array, each over a link of
-    ``transfer_bits_per_cycle``. Searches and shifts in the source arrays count like the tile's own: it waits.
+    ``transfer_bits_per_cycle``; ``broadcast_bits``: single bits that reach the array's key, a cycle each. Searches and
+    shifts in the source arrays count like the tile's own: it waits.
     """
     transfer = -(-rows // timing.transfer_bits_per_cycle)
     return (
@@ -110,4 +112,5 @@ def cycles_of(
         + writes * timing.write_cycles
         + shift_steps * timing.shift_cycles
         + transferred_columns * transfer
+        + broadcast_bits
     )

@@ -25,17 +25,19 @@ of its sums in the program, requantisation not included; the sum of their result
 
 @dataclass(frozen=True, eq=False)
 class CompiledLayer:
-    """The layer's program; where each output channel lies (FIELD records); how it came about, where there was a choice."""
+    """The layer's program; where each output channel lies (FIELD records); how it came about, where there was a choice.
+    ``turned``: its (outputs, 1, 1) are stored as (1, outputs, 1), see ``broadcast``."""
 
     program: LayerProgram
     fields: np.ndarray
     decision: Decision | None = None
+    turned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A part of a layer, for a price. ``tile``: its first one; ``tiles``: how many there are; ``share``: of the groups of
-    the first that were compiled, where its phases "load ..." and "sum ..." have only these."""
+    """A part of a layer, for a price. ``tile``: its first one; ``tiles``: how many there are; ``share``: of the groups
+    of the first that were compiled, where its phases "load ..." and "sum ..." have only these."""
 
     tile: Tile
     tiles: int
@@ -54,7 +56,7 @@ def compile_layer(
             compiler = LinearCompiler(layer, layer.body, geometry, sources, strategy)
             built = _first_fit(layer.type.channels, strategy.outputs, geometry, compiler.compile)
             parts = [(builder.tile(), outputs) for builder, outputs, _ in built]
-            statistics = _statistics(layer, layer.body, [builder for builder, _, _ in built])
+            statistics = statistics_of(layer, layer.body, [builder for builder, _, _ in built])
         else:
             parts = _compile_moves(layer, layer.body, geometry, sources, strategy.across)
             statistics = dict.fromkeys(STATISTICS, 0)
@@ -67,8 +69,8 @@ def compile_layer(
 
 
 def sample_layer(layer: Layer, geometry: Geometry, sources: list[Source], strategy: Strategy, groups: int) -> Sample:
-    """The first tile of a layer of sums with at most about ``groups`` of its groups. Raises CapacityError where it fits no
-    tiling."""
+    """The first tile of a layer of sums with at most about ``groups`` of its groups. Raises CapacityError where it fits
+    no tiling."""
     assert isinstance(layer.body, Linear)
     compiler = LinearCompiler(layer, layer.body, geometry, sources, strategy)
     for ranges in tilings(len(compiler.plans), strategy.outputs):
@@ -104,7 +106,8 @@ def _first_fit(count: int, most: int, geometry: Geometry, compile_tile: Callable
     )
 
 
-def _statistics(layer: Layer, body: Linear, builders: list[TileBuilder]) -> dict[str, int]:
+def statistics_of(layer: Layer, body: Linear, builders: list[TileBuilder]) -> dict[str, int]:
+    """STATISTICS of a layer of sums, of its tiles' builders."""
     per_output = np.bincount(body.outputs, minlength=layer.type.channels)
     return {
         "nonzero_weights": len(body.weights),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,8 +12,8 @@ from backends.rtm_ap.builder import Source, TileBuilder, field_of, interval_type
 from backends.rtm_ap.channels import SUM, ChannelPlan, held_intervals, plan_channels
 from backends.rtm_ap.layout import CapacityError, Demand, Geometry, Layout, layout_of
 from backends.rtm_ap.requantise import Operand, ScaledSum, emit_scale, emit_steps, scaled_sum
-from backends.rtm_ap.sharing import shared
 from backends.rtm_ap.shared_sums import AccumulatorOverflow, emit_sums
+from backends.rtm_ap.sharing import shared
 from backends.rtm_ap.strategy import Strategy
 from ir.adders import NODE, AdderDag, terms_of
 from ir.cse.clusters import clusters
@@ -32,8 +31,8 @@ SPARE_BITS = 4
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Inputs that are summed together. ``slots``: where each lies among the group's columns; ``variables``: indices into
-    the layer's; ``dag``: the sums of a tile's outputs."""
+    """Inputs that are summed together. ``slots``: where each lies among the group's columns; ``variables``: indices
+    into the layer's; ``dag``: the sums of a tile's outputs."""
 
     slots: np.ndarray
     variables: np.ndarray

@@ -120,7 +120,7 @@ class _Schedule:
     def finish(self, index: int, compiled: CompiledLayer) -> None:
         """Take a layer's result."""
         layer, fields = self.layers[index], _fields(compiled.fields["width"], compiled.fields["signed"])
-        known = self.types.get(layer.node)
+        known = self.types.get(layer.node) if layer.read else None
         if known is not None and not np.array_equal(known, fields):
             raise AssertionError(f"layer {layer.name}: stored with other types than its readers were compiled for")
         self.types[layer.node] = fields

@@ -6,7 +6,7 @@ once, on the arrays ``base + number``, and its output stays there until the last
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -30,11 +30,12 @@ class Distance(IntEnum):
 @dataclass(frozen=True)
 class LayerSize:
     """What a layer asks for: instruction streams, arrays for each, and the index of the last layer that reads its
-    output (its own index for a network output)."""
+    output (its own index for a network output). ``pinned``: its arrays hold weights that stay there for good."""
 
     tiles: int
     row_tiles: int
     last_reader: int
+    pinned: bool = False
 
     @property
     def arrays(self) -> int:
@@ -73,23 +74,46 @@ def place(layers: Sequence[LayerSize], arrays: int) -> list[Placement]:
 
     A layer that finds no room runs in waves in the largest gap and leaves its output in the buffer. Where that gap is
     below half of the chip, stored outputs are moved to the buffer, the last needed first, and placement starts again.
+
+    Pinned layers get the last arrays of the chip, which no other layer uses, together at most half of them: what does
+    not fit these runs in waves on the copies of the weights that do. A chip too small for that pins nothing.
     """
+    pinned = _pin(layers, arrays)
+    arrays -= sum(placement.arrays for placement in pinned.values())
     buffered: set[int] = set()
     while True:
-        placements, crowded_out = _first_fit(layers, arrays, buffered)
+        placements, crowded_out = _first_fit(layers, arrays, buffered, pinned)
         if crowded_out is None:
             return placements
         buffered.add(crowded_out)
 
 
-def _first_fit(layers: Sequence[LayerSize], arrays: int, buffered: set[int]) -> tuple[list[Placement], int | None]:
+def _pin(layers: Sequence[LayerSize], arrays: int) -> dict[int, Placement]:
+    """Where the pinned layers lie, from the last array down."""
+    wanted = {index: layer.arrays for index, layer in enumerate(layers) if layer.pinned}
+    placements: dict[int, Placement] = {}
+    if 2 * len(wanted) > arrays:
+        return placements
+    for index, count in wanted.items():
+        held = min(count, arrays // (2 * len(wanted)))
+        base = arrays - held - sum(placement.arrays for placement in placements.values())
+        placements[index] = Placement(base, held, -(-count // held), held == count)
+    return placements
+
+
+def _first_fit(
+    layers: Sequence[LayerSize], arrays: int, buffered: set[int], pinned: Mapping[int, Placement]
+) -> tuple[list[Placement], int | None]:
     """One attempt: the placements, or those up to the layer without room and the output that must give way."""
     placements: list[Placement] = []
     for index, layer in enumerate(layers):
+        if index in pinned:
+            placements.append(pinned[index])
+            continue
         residents = [
             earlier
             for earlier, placement in enumerate(placements)
-            if placement.resident and layers[earlier].last_reader >= index
+            if placement.resident and layers[earlier].last_reader >= index and earlier not in pinned
         ]
         gaps = _gaps([(placements[i].base, placements[i].arrays) for i in residents], arrays)
         fitting = [start for start, length in gaps if length >= layer.arrays]
@@ -153,9 +177,11 @@ def row_traffic(
     size: tuple[int, int],
     images: int,
     array_rows: int,
+    broadcast: bool = False,
 ) -> Traffic:
-    """Which row tiles a gather joins. ``row_map``: an ``ir.program.ROW_MAP`` record; sizes are (height, width) of
-    the source tensor and of the layer's output. Rows without a source move nothing."""
+    """Which row tiles a gather joins. ``broadcast``: a row of the source is sent once to every array that reads it.
+    ``row_map``: an ``ir.program.ROW_MAP`` record; sizes are (height, width) of the source tensor and of the layer's
+    output. Rows without a source move nothing."""
     source_height, source_width = source_size
     height, width = size
     y = np.arange(height, dtype=np.int64) * int(row_map["stride_y"]) + int(row_map["offset_y"])
@@ -165,6 +191,9 @@ def row_traffic(
     source = (image * source_height + y[inside_y][:, None]) * source_width + x[inside_x]
     rows = (image * height + np.flatnonzero(inside_y)[:, None]) * width + np.flatnonzero(inside_x)
     row_tiles = -(-images * height * width // array_rows)
+    if broadcast:
+        source, rows = np.divmod(np.unique(source * row_tiles + rows // array_rows), row_tiles)
+        rows *= array_rows
     pairs, counts = np.unique((source // array_rows) * row_tiles + rows // array_rows, return_counts=True)
     return Traffic(pairs // row_tiles, pairs % row_tiles, counts.astype(np.int64))
 

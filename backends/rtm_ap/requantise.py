@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from backends.rtm_ap.builder import TileBuilder
 from backends.rtm_ap.channels import ascending
-from backends.rtm_ap.layout import Layout
 from ir.adders import signed_digits
 from ir.isa import Field, Op
 from ir.requantise import Interval, ScalePlan, StepPlan
 from ir.types import IntType
+
+
+class Scratch(Protocol):
+    """Places for the parts of a requantisation: of ``layout.Layout``."""
+
+    def total(self, width: int, signed: bool) -> Field: ...
+
+    def tie(self) -> Field: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ def scaled_sum(plan: ScalePlan, intervals: list[Interval], accumulator: bool) ->
 
 
 def emit_scale(
-    builder: TileBuilder, plan: ScalePlan, operands: list[Operand], accumulator: bool, layout: Layout, out: Field
+    builder: TileBuilder, plan: ScalePlan, operands: list[Operand], accumulator: bool, layout: Scratch, out: Field
 ) -> None:
     """out <- clamp(total >> shift). The total is summed in its own place, or in the accumulator itself."""
     total = scaled_sum(plan, [operand.interval for operand in operands], accumulator)

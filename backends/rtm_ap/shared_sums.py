@@ -40,8 +40,8 @@ class AccumulatorOverflow(Exception):
 @dataclass(frozen=True)
 class Region:
     """Columns for temporaries. ``across``: fields lie across columns at domain 0, any number in a row; otherwise
-    each takes a column of its own, along the wire. ``total``: columns kept for an output's sum, the first ones (0: terms
-    go to the accumulator one by one); ``room``: bits a field may have."""
+    each takes a column of its own, along the wire. ``total``: columns kept for an output's sum, the first ones (0:
+    terms go to the accumulator one by one); ``room``: bits a field may have."""
 
     column: int
     columns: int
@@ -61,8 +61,8 @@ class Emission:
 
 class _Sums(NamedTuple):
     """A group as the kernels read it. Temporaries are numbered from ``inputs``; lists of lists are in CSR form:
-    ``rows`` of ``terms`` by output, ``parents`` of each temporary, ``uses`` the sweep positions of the outputs that have
-    it as a term."""
+    ``rows`` of ``terms`` by output, ``parents`` of each temporary, ``uses`` the sweep positions of the outputs that
+    have it as a term."""
 
     inputs: int
     nodes: np.ndarray
@@ -574,8 +574,8 @@ def _chain(
     records: np.ndarray,
     count: int,
 ) -> tuple[int, int, int, int, int]:
-    """r << shift <- the leaves from ``begin`` (at least two, see ``_lead``) on, as far as r has room: (first leaf not summed,
-    next index, additions, sum of their widths, the widest r has been)."""
+    """r << shift <- the leaves from ``begin`` (at least two, see ``_lead``) on, as far as r has room: (first leaf not
+    summed, next index, additions, sum of their widths, the widest r has been)."""
     if count + 3 * (number - begin) + 3 > len(records):
         state.full[0] = True
         return begin, count, 0, 0, 0

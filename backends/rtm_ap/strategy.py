@@ -14,8 +14,8 @@ class Strategy:
     are shared, by ``block`` consecutive outputs at a time (0: all of a tile); ``row_sums``: what a group adds to an
     output is summed before it meets the accumulator; ``across``: fields across columns, else along nanowires;
     ``outputs``: most output channels of a tile, 0 for as many as fit; ``offset``: values are held as unsigned numbers a
-    constant above them, else in two's complement; ``overwrite``: sums out of place overwrite their columns, else these are
-    cleared first; ``share_constants``: equal constants are kept once; ``budget_s``, ``seed``: work to spend on each
+    constant above them, else in two's complement; ``overwrite``: sums out of place overwrite their columns, else these
+    are cleared first; ``share_constants``: equal constants are kept once; ``budget_s``, ``seed``: work to spend on each
     group's sharing, in seconds of a typical core, and the seed of its random draws.
     """
 

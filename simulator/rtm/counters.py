@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from ir.counts import StaticCounts
-from ir.isa import Op
+from ir.isa import GATHERING, Op, gather_index
 from ir.program import Tile
 
-REWIND = 13
-CLASSES = 14
+REWIND = max(Op) + 1
+CLASSES = REWIND + 1
 CLASS_NAMES: dict[int, str] = {**{int(op): op.name for op in Op}, REWIND: "REWIND"}
 
 
@@ -46,7 +46,8 @@ class LayerCounters:
     ``source_search_passes``, ``source_shift_steps``. Over all arrays: ``searches``, ``writes``, ``source_searches``.
     Over all active rows: ``search_rows``, ``shifted_bits`` (row x step), ``source_search_rows``,
     ``source_shifted_bits``. Depending on the data: ``written_bits`` (cells that flipped). ``moved_bits``: bits that
-    gathers carry from a source row to a row of this layer (padding moves nothing). ``source_*`` happen in the arrays
+    gathers carry from a source row to a row of this layer (padding moves nothing), and once to every array that holds
+    rows of an image where they are broadcast. ``source_*`` happen in the arrays
     that hold the gathered tensors; a network input waits in the global buffer and causes none.
     """
 
@@ -130,12 +131,17 @@ def tile_counters(
         written_bits=written_bits.astype(np.int64),
         moved_bits=moved_bits.astype(np.int64),
     )
-    for tensor, (searches, steps, rewind) in counts.sources.items():
-        source = source_rows[tensor]
-        result.source_search_passes[Op.GATHER] += searches
-        result.source_searches[Op.GATHER] += searches * source.arrays
-        result.source_search_rows[Op.GATHER] += searches * source.active
-        for item, count in ((Op.GATHER, steps), (REWIND, rewind)):
-            result.source_shift_steps[item] += count
-            result.source_shifted_bits[item] += count * source.active
+    read = np.full(len(ops), -1, np.int64)
+    gathering = np.isin(ops, GATHERING)
+    read[gathering] = tile.gathers["tensor"][gather_index(tile.instructions[gathering])]
+    for tensor, (_, _, rewind) in counts.sources.items():
+        source, mine = source_rows[tensor], read == tensor
+        searches = by_class(ops[mine], counts.source_searches[mine])
+        steps = by_class(ops[mine], counts.source_shift_steps[mine])
+        steps[REWIND] = rewind
+        result.source_search_passes += searches
+        result.source_searches += searches * source.arrays
+        result.source_search_rows += searches * source.active
+        result.source_shift_steps += steps
+        result.source_shifted_bits += steps * source.active
     return result

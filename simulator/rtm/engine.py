@@ -63,6 +63,8 @@ class _Job:
     tile: Tile
     sources: np.ndarray
     tables: _RowTables
+    resident_cells: np.ndarray
+    resident_bits: np.ndarray
     stores: np.ndarray
     output: np.ndarray
     contents: np.ndarray
@@ -75,8 +77,8 @@ class _Job:
         tables = self.tables
         kernels.run_words(
             self.tile.instructions, self.tile.constants, self.sources, tables.indices, tables.valid, tables.padding,
-            tables.first, self.stores, self.output, self.contents, self.columns, self.pitch, part[0], part[1],
-            written, (0,) * lanes,
+            tables.first, self.resident_cells, self.resident_bits, self.stores, self.output, self.contents,
+            self.columns, self.pitch, part[0], part[1], written, (0,) * lanes,
         )  # fmt: skip
         return written
 
@@ -95,6 +97,26 @@ def check_storable(tensor: StoredTensor) -> None:
             f"tensor {tensor.name}: channel {channel} needs {bits[channel]} bits; the simulator stores at most 32"
             " between layers, requantise it"
         )
+
+
+def _resident_planes(
+    layer: LayerProgram, resident: np.ndarray, pitch: int, batch: int, words: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (int64[n]) of the ``resident`` fields of a layer (indices), and their bits in all rows (uint64[n,
+    words])."""
+    fields = layer.resident_fields[resident]
+    widths = fields["width"].astype(np.int64)
+    first = fields["column"].astype(np.int64) * pitch + fields["domain"]
+    owner = np.repeat(np.arange(len(fields)), widths)
+    bit = np.arange(len(owner)) - np.repeat(np.cumsum(widths) - widths, widths)
+    cells = first[owner] + bit * np.where(fields["across"], pitch, 1)[owner]
+    planes = np.zeros((len(owner), words), np.uint64)
+    rows = np.zeros(words * ROWS_PER_WORD, np.uint8)
+    for index, (number, position) in enumerate(zip(resident[owner].tolist(), bit.tolist(), strict=True)):
+        held = layer.resident_values[number] >> position & 1
+        rows[: batch * len(held)] = np.tile(held, batch)
+        planes[index] = np.packbits(rows, bitorder="little").view(np.uint64)
+    return cells, planes
 
 
 Geometry = tuple[int, int, int, int, int, int, int]
@@ -153,8 +175,12 @@ class FastEngine:
         fields = target.fields[channels]
         widths = fields["width"].astype(np.int64)
         across = fields["across"] != 0
-        columns = int(max(columns, (fields["column"] + np.where(across, widths, 1)).max(initial=0)))
-        domains = int(max(domains, (fields["domain"] + np.where(across, 1, widths)).max(initial=0)))
+        resident = np.flatnonzero(layer.resident_fields["tile"] == number)
+        for placed in (fields, layer.resident_fields[resident]):
+            extent = np.where(placed["across"], placed["width"], 1).astype(np.int64)
+            depth = np.where(placed["across"], 1, placed["width"]).astype(np.int64)
+            columns = int(max(columns, (placed["column"] + extent).max(initial=0)))
+            domains = int(max(domains, (placed["domain"] + depth).max(initial=0)))
         if keep_contents:
             array = self.program.target["array"]
             columns, domains = int(array["columns"]), int(array["domains"])
@@ -176,6 +202,7 @@ class FastEngine:
             tile,
             sources,
             self._row_tables(layer, pairs, tensors, (target.shape[1], target.shape[2])),
+            *_resident_planes(layer, resident, pitch, self.batch, output.shape[1] // ROWS_PER_WORD),
             stores.astype(np.int64),
             output,
             np.zeros(shape, np.uint64),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ir.isa import Op, gather_index
+from ir.isa import Op, gather_index, gathered_bits
 from ir.program import LayerProgram, Program, Tile
 
 
@@ -22,6 +22,12 @@ def valid_rows(row_map: np.void, out_hw: tuple[int, int], src_hw: tuple[int, int
     y = _inside(out_hw[0], int(row_map["stride_y"]), int(row_map["offset_y"]), src_hw[0])
     x = _inside(out_hw[1], int(row_map["stride_x"]), int(row_map["offset_x"]), src_hw[1])
     return y * x
+
+
+def broadcast_arrays(rows_an_image: int, images: int, array_rows: int) -> int:
+    """How many (image, array) pairs there are where the array holds rows of the image."""
+    first = np.arange(images, dtype=np.int64) * rows_an_image
+    return int(((first + rows_an_image - 1) // array_rows - first // array_rows + 1).sum())
 
 
 def gather_numbers(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +55,17 @@ def moved_bits(program: Program, layer: LayerProgram, tile: Tile) -> np.ndarray:
     out_hw = program.tensors[layer.output].shape[1:]
     rows = [valid_rows(layer.row_maps[row_map], out_hw, program.tensors[tensor].shape[1:]) for tensor, row_map in pairs]
     return bits * np.array(rows, np.int64).reshape(-1)
+
+
+def broadcast_bits(program: Program, layer: LayerProgram, tile: Tile) -> int:
+    """Bits that the tile's MACs bring for one image to every array that holds rows of it."""
+    records = tile.instructions[tile.instructions["op"] == Op.MAC]
+    chosen, widths = tile.gathers[gather_index(records)], gathered_bits(records)
+    total = 0
+    for tensor in np.unique(chosen["tensor"]).tolist():
+        mine = chosen["tensor"] == tensor
+        _, height, width = program.tensors[tensor].shape
+        row_maps = layer.row_maps[chosen["row_map"][mine]]
+        y, x = row_maps["offset_y"], row_maps["offset_x"]
+        total += int(widths[mine][(y >= 0) & (y < height) & (x >= 0) & (x < width)].sum())
+    return total

@@ -37,6 +37,7 @@ from simulator.rtm.macros import (
     extend,
     mask,
     maximum,
+    multiply_add,
     step_up,
     write,
 )
@@ -45,9 +46,42 @@ forget_stale(__file__)
 
 CONST, COPY, ADD, SUB, ADDO, SUBO = (int(op) for op in (Op.CONST, Op.COPY, Op.ADD, Op.SUB, Op.ADDO, Op.SUBO))
 ADDC, EXTEND, MAX, CLAMP, STEP = (int(op) for op in (Op.ADDC, Op.EXTEND, Op.MAX, Op.CLAMP, Op.STEP))
-GATHER = int(Op.GATHER)
+GATHER, MAC = int(Op.GATHER), int(Op.MAC)
 OPCODES = max(Op) + 1
 NONE = np.uint64(0)
+
+
+@njit(nogil=True)
+def receive(
+    planes: np.ndarray,
+    cell: int,
+    step: int,
+    width: int,
+    source: int,
+    pad: int,
+    indices: np.ndarray,
+    valid: np.ndarray,
+    padding: np.ndarray,
+    first: np.ndarray,
+    word: int,
+    scratch: np.ndarray,
+    lanes: Lanes,
+) -> None:
+    """``width`` cells, ``step`` apart, are flipped where the low bits of the int32 values at address ``source`` are
+    set, through a row map's tables from row word ``word`` on."""
+    n = len(lanes)
+    for lane in range(min(n, len(valid) - word)):
+        present, padded = valid[word + lane], padding[word + lane]
+        address = Int64(scratch.ctypes.data)
+        if present != NONE:
+            if first[word + lane] >= 0:
+                address = source + 4 * first[word + lane]
+            else:
+                for row in range(ROWS_PER_WORD):
+                    scratch[row] = read_int32(source, Int64(indices[(word + lane) * ROWS_PER_WORD + row]))
+        for bit in range(width):
+            bits = (pack_bit(address, bit) & present) | (padded & np.uint64(bit_mask(pad, bit)))
+            planes[(cell + bit * step) * n + lane] ^= bits
 
 
 @njit(nogil=True)
@@ -65,26 +99,13 @@ def gather(
     scratch: np.ndarray,
     lanes: Lanes,
 ) -> Words:
-    """r <- the int32 values at address ``source``, through a row map's tables from row word ``word`` on; with the
-    top bit inverted where ``fresh`` is -1."""
+    """r <- what its rows receive; with the top bit inverted where ``fresh`` is -1."""
     cell, step, width, _ = r
-    n = len(lanes)
     count = splat(0, lanes)
     for bit in range(width):
         before = splat(fresh & mask(bit == width - 1), lanes)
         count = count + write(planes, cell + bit * step, before, lanes)
-    for lane in range(min(n, len(valid) - word)):
-        present, padded = valid[word + lane], padding[word + lane]
-        address = Int64(scratch.ctypes.data)
-        if present != NONE:
-            if first[word + lane] >= 0:
-                address = source + 4 * first[word + lane]
-            else:
-                for row in range(ROWS_PER_WORD):
-                    scratch[row] = read_int32(source, Int64(indices[(word + lane) * ROWS_PER_WORD + row]))
-        for bit in range(width):
-            bits = (pack_bit(address, bit) & present) | (padded & np.uint64(bit_mask(pad, bit)))
-            planes[(cell + bit * step) * n + lane] ^= bits
+    receive(planes, cell, step, width, source, pad, indices, valid, padding, first, word, scratch, lanes)
     for bit in range(width):
         before = splat(fresh & mask(bit == width - 1), lanes)
         count = count + popcount(load(planes, cell + bit * step, lanes) ^ before)
@@ -122,10 +143,12 @@ def _execute(
     first: np.ndarray,
     word: int,
     scratch: np.ndarray,
+    bits: np.ndarray,
     counts: np.ndarray,
     lanes: Lanes,
 ) -> None:
-    """All the instructions on the row words from ``word`` on; ``counts``: uint64[OPCODES * n], flips."""
+    """All the instructions on the row words from ``word`` on; ``bits``: uint64[64 * n], scratch as ``scratch`` is;
+    ``counts``: uint64[OPCODES * n], flips."""
     carry_cell, f_cell, g_cell = CARRY * pitch, FLAG_F * pitch, FLAG_G * pitch
     for index in range(len(instructions)):
         record = instructions[index]
@@ -171,10 +194,18 @@ def _execute(
         elif op == STEP:
             count = step_up(planes, g_cell, r, a, constants[imm], constants[imm + 1], lanes)
         else:
-            number = imm + (Int64(record.a_column) << 16)
+            high = Int64(record.b_column) if op == MAC else Int64(record.a_column)
+            number = imm + (high << 16)
             source, row_map, pad = sources[number, 0], sources[number, 1], sources[number, 2]
             tables = indices[row_map], valid[row_map], padding[row_map], first[row_map]
-            count = gather(planes, r, source, pad, fresh, *tables, word, scratch, lanes)
+            if op == MAC:
+                x = Int64(record.b_width), mask(flags & B_SIGNED != 0)
+                for bit in range(x[0]):
+                    store(bits, bit, splat(0, lanes))
+                receive(bits, 0, 1, x[0], source, pad, *tables, word, scratch, lanes)
+                count = multiply_add(planes, carry_cell, r, a, bits, x, lanes)
+            else:
+                count = gather(planes, r, source, pad, fresh, *tables, word, scratch, lanes)
         store(counts, op, load(counts, op, lanes) + count)
 
 
@@ -187,6 +218,8 @@ def run_words(
     valid: np.ndarray,
     padding: np.ndarray,
     first: np.ndarray,
+    resident_cells: np.ndarray,
+    resident_bits: np.ndarray,
     stores: np.ndarray,
     output: np.ndarray,
     contents: np.ndarray,
@@ -197,7 +230,8 @@ def run_words(
     written_bits: np.ndarray,
     lanes: Lanes,
 ) -> None:
-    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time, from all-zero arrays.
+    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time, from arrays that hold
+    ``resident_bits`` (uint64[n, words]) in the cells ``resident_cells`` (int64[n]) and zeros elsewhere.
 
     ``instructions``: isa.RECORD; ``constants``: int64; ``sources``: int64[gathers, 3], address of the int32 values,
     row map, pad value; ``indices``: int32[maps, words * 64], ``valid``, ``padding``: uint64[maps, words], ``first``:
@@ -211,8 +245,12 @@ def run_words(
     planes = planes[skew : skew + columns * pitch * n]
     counts = np.zeros(OPCODES * n, np.uint64)
     scratch = np.zeros(ROWS_PER_WORD, np.int32)
+    bits = np.zeros(64 * n, np.uint64)
     for word in range(first_word, stop_word, n):
         planes[:] = 0
+        for index in range(len(resident_cells)):
+            for lane in range(min(n, stop_word - word)):
+                planes[resident_cells[index] * n + lane] = resident_bits[index, word + lane]
         counts[:] = 0
         _execute(
             planes,
@@ -226,6 +264,7 @@ def run_words(
             first,
             word,
             scratch,
+            bits,
             counts,
             lanes,
         )
@@ -300,9 +339,11 @@ def extent(instructions: np.ndarray) -> tuple[int, int]:
         record = instructions[index]
         flags = Int64(record.flags)
         r, a, b = Int64(record.r_column), Int64(record.a_column), Int64(record.b_column)
+        r_width, a_width, b_width = Int64(record.r_width), Int64(record.a_width), Int64(record.b_width)
         if record.op == GATHER:
             a = 0  # the high half of the gather's number
-        r_width, a_width, b_width = Int64(record.r_width), Int64(record.a_width), Int64(record.b_width)
+        if record.op == MAC:
+            b = b_width = 0  # the same, and what is broadcast lies nowhere
         columns = max(columns, r + (r_width if flags & R_ACROSS else 1))
         columns = max(columns, a + (a_width if flags & A_ACROSS else 1), b + (b_width if flags & B_ACROSS else 1))
         domains = max(domains, Int64(record.r_domain) + (1 if flags & R_ACROSS else r_width))

@@ -12,6 +12,8 @@ import numpy as np
 
 from ir.counts import StaticCounts
 from ir.expand import (
+    KEY_LINE,
+    Broadcast,
     MicroOp,
     Place,
     Receive,
@@ -21,9 +23,8 @@ from ir.expand import (
     TagAll,
     Write,
     expand_instruction,
-    operand_fields,
 )
-from ir.isa import Field, Op, gather_index
+from ir.isa import GATHERING, Field, Op, gather_index, gathered_bits
 from ir.program import StoredTensor, Tile
 from simulator.rtm.counters import CLASSES, Rows
 
@@ -42,17 +43,20 @@ class Machine:
     """Arrays of nanowires that all follow one instruction stream.
 
     ``cells``: bool[rows, columns, domains]; ``offsets``: the domain at the port of each column; ``tags``: bool[rows],
-    the tag register. Rows beyond one array belong to further arrays; nothing here depends on where they are cut.
+    the tag register; ``key_line``: bool[rows], the broadcast bit in each row's key. Rows beyond one array belong to
+    further arrays; nothing here depends on where they are cut.
     """
 
     def __init__(self, rows: int, columns: int, domains: int) -> None:
         self.cells = np.zeros((rows, columns, domains), bool)
         self.offsets = [0] * columns
         self.tags = np.zeros(rows, bool)
+        self.key_line = np.zeros(rows, bool)
         self.events = Events()
 
     def execute(self, op: MicroOp, received: np.ndarray | None = None) -> None:
-        """Execute one micro-operation. ``received``: for Receive, the bit each row gathers, bool[rows]."""
+        """Execute one micro-operation. ``received``: for Receive and Broadcast, the bit each row gathers,
+        bool[rows]."""
         match op:
             case Shift(column, steps):
                 self.offsets[column] += steps
@@ -67,6 +71,9 @@ class Machine:
             case Receive():
                 assert received is not None, "nothing to receive"
                 self.tags = received.copy()
+            case Broadcast():
+                assert received is not None, "nothing to broadcast"
+                self.key_line = received.copy()
             case Write(values):
                 self.events.writes += 1
                 for (column, domain), bit in values:
@@ -81,10 +88,11 @@ class Machine:
                 self.execute(Shift(column, -offset))
 
     def load(self, field: Field, values: np.ndarray) -> None:
-        """Put an integer into every row without counting it. ``values``: int64[rows], taken modulo 2**width."""
+        """Put an integer into the first rows, without counting it. ``values``: int64[at most rows], taken modulo
+        2**width."""
         for bit in range(field.width):
             column, domain = field.cell(bit)
-            self.cells[:, column, domain] = values >> bit & 1
+            self.cells[: len(values), column, domain] = values >> bit & 1
 
     def read(self, field: Field) -> np.ndarray:
         """The integer in every row, int64[rows]."""
@@ -98,8 +106,8 @@ class Machine:
     def _matches(self, key: Sequence[tuple[Place, int]]) -> np.ndarray:
         self.events.searches += 1
         matches = np.ones_like(self.tags)
-        for (column, domain), bit in key:
-            matches &= self._at_port(column, domain) == bit
+        for place, bit in key:
+            matches &= (self.key_line if place == KEY_LINE else self._at_port(*place)) == bit
         return matches
 
     def _at_port(self, column: int, domain: int) -> np.ndarray:
@@ -161,6 +169,13 @@ class _Gatherer:
         received[: len(rows)] = np.where(rows >= 0, channel[rows], int(entry["pad_value"]))
         return received, int(np.count_nonzero(rows >= 0))
 
+    def broadcasts(self, gather: int, array_rows: int) -> int:
+        """How many (row of the source, array) pairs there are where rows of the array receive from that row."""
+        entry = self.tile.gathers[gather]
+        shape = self.tensors[int(entry["tensor"])].shape
+        rows = source_positions(self.row_maps[int(entry["row_map"])], self.layout, shape)
+        return len({(row, index // array_rows) for index, row in enumerate(rows.tolist()) if row >= 0})
+
     def search_source(self, gather: int, bit: int) -> tuple[int, int]:
         """Search for a bit of the source where it lies; (searches, shift steps) that took."""
         entry = self.tile.gathers[gather]
@@ -208,14 +223,18 @@ def run_tile(
     columns: int,
     domains: int,
     search_or: bool,
+    array_rows: int,
+    resident: Sequence[tuple[Field, np.ndarray]] = (),
 ) -> TileRun:
-    """Run a legal tile from empty arrays.
+    """Run a legal tile from arrays that are empty but for the ``resident`` fields (int64[used rows] each).
 
     ``row_maps``: those of its layer; ``tensors``: the program's; ``sources``: tensor index -> integer array
     (channels, batch x positions) of each tensor that the tile gathers; ``rows``: of the layer (all active rows are
-    simulated; rows beyond the used ones gather 0).
+    simulated; rows beyond the used ones gather 0), ``array_rows`` of them in each array.
     """
     machine = Machine(rows.active, columns, domains)
+    for field, held in resident:
+        machine.load(field, held)
     gatherer = _Gatherer(tile, row_maps, tensors, sources, layout)
     per_instruction = np.zeros((5, len(tile.instructions)), np.int64)
     written_bits, moved_bits = np.zeros(CLASSES, np.int64), np.zeros(CLASSES, np.int64)
@@ -224,12 +243,13 @@ def run_tile(
         machine.events = Events()
         source = np.zeros(2, np.int64)
         values = np.zeros(rows.active, np.int64)
-        if opcode == Op.GATHER:
+        if opcode in GATHERING:
             values, valid = gatherer.values(int(gather_index(record)), rows.active)
-            moved_bits[opcode] += valid * operand_fields(record)["r"].width
+            moved = gatherer.broadcasts(int(gather_index(record)), array_rows) if opcode == Op.MAC else valid
+            moved_bits[opcode] += moved * int(gathered_bits(record))
         for op in expand_instruction(record, tile, search_or, list(machine.offsets)):
             received = None
-            if isinstance(op, Receive):
+            if isinstance(op, Receive | Broadcast):
                 received = (values >> op.bit & 1).astype(bool)
                 source += gatherer.search_source(op.gather, op.bit)
             machine.execute(op, received)

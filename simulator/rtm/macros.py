@@ -111,6 +111,36 @@ def carry_top(planes: np.ndarray, carry_cell: int, r: Operand, invert: int, lane
 
 
 @njit(nogil=True)
+def multiply_add(
+    planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, bits: np.ndarray, x: tuple[int, int], lanes: Lanes
+) -> Words:
+    """r <- r + a * x. ``x``: width and sign of what was received; its words are the cells of ``bits``."""
+    cell, step, width, _ = r
+    a_cell, a_step, a_width, a_sign = a
+    x_width, x_sign = x
+    count = splat(0, lanes)
+    for shift in range(x_width):
+        enabled = load(bits, shift, lanes)
+        inverted = splat(x_sign & mask(shift == x_width - 1), lanes)
+        count = count + popcount(load(planes, carry_cell, lanes))
+        carry = splat(0, lanes)
+        term = carry
+        for bit in range(width - shift):
+            if bit < a_width:
+                term = load(planes, a_cell + bit * a_step, lanes) & enabled
+            elif bit == a_width:
+                term = term & splat(a_sign, lanes)
+            y = load(planes, cell + (bit + shift) * step, lanes)
+            flip = term ^ carry
+            store(planes, cell + (bit + shift) * step, y ^ flip)
+            new = _majority(y ^ inverted, term, carry)
+            count = count + popcount(flip) + popcount(new ^ carry)
+            carry = new
+        store(planes, carry_cell, carry)
+    return count
+
+
+@njit(nogil=True)
 def add_constant(planes: np.ndarray, carry_cell: int, r: Operand, value: int, lanes: Lanes) -> Words:
     """r <- r + value; nothing happens where that is 0 modulo 2**width."""
     cell, step, width, _ = r

@@ -16,7 +16,7 @@ from ir.program import LayerProgram, Program
 from simulator.rtm import machine
 from simulator.rtm.counters import CLASSES, LayerCounters, Rows, tile_counters
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, check_storable
-from simulator.rtm.gather import moved_bits
+from simulator.rtm.gather import broadcast_arrays, broadcast_bits, moved_bits
 
 Progress = Callable[[int, int, str], None]
 """Called with (layers done, layers, name of the layer that starts; "" at the end)."""
@@ -123,6 +123,8 @@ class ReferenceEngine:
                 columns=int(array["columns"]),
                 domains=int(array["domains"]),
                 search_or=bool(self.program.target["features"]["search_or"]),
+                array_rows=int(array["rows"]),
+                resident=_resident(layer, number, self.batch),
             )
             written[number] = run.written_bits
             for channel in np.flatnonzero(target.fields["tile"] == number).tolist():
@@ -132,6 +134,16 @@ class ReferenceEngine:
                 words = np.packbits(run.machine.cells.transpose(1, 2, 0), axis=-1, bitorder="little")
                 contents.append(words.view(np.uint64))
         return LayerResult(output, written, contents)
+
+
+def _resident(layer: LayerProgram, tile: int, batch: int) -> list[tuple[Field, np.ndarray]]:
+    """The resident fields of a tile, and what their used rows hold."""
+    loaded = []
+    for index in np.flatnonzero(layer.resident_fields["tile"] == tile).tolist():
+        _, column, domain, width, signed, across = layer.resident_fields[index].tolist()
+        values = np.tile(layer.resident_values[index].astype(np.int64), batch)
+        loaded.append((Field(column, domain, width, bool(signed), bool(across)), values))
+    return loaded
 
 
 def _rows(program: Program, used: int) -> Rows:
@@ -193,10 +205,13 @@ def _layer_static(
     program: Program, layer: LayerProgram, batch: int, rows: list[Rows], of_tiles: list[StaticCounts]
 ) -> LayerCounters:
     """Everything but ``written_bits``."""
+    rows_an_image, array_rows = program.tensors[layer.output].positions, int(program.target["array"]["rows"])
+    copies = broadcast_arrays(rows_an_image, batch, array_rows)
     total = LayerCounters()
     for tile, counts in zip(layer.tiles, of_tiles, strict=True):
         moved = np.zeros(CLASSES, np.int64)
         moved[Op.GATHER] = moved_bits(program, layer, tile).sum() * batch
+        moved[Op.MAC] = broadcast_bits(program, layer, tile) * copies
         source_rows = {tensor: rows[tensor] for tensor in counts.sources}
         total.add(tile_counters(tile, counts, rows[layer.output], source_rows, np.zeros(CLASSES, np.int64), moved))
     return total

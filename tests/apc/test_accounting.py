@@ -50,7 +50,7 @@ def test_the_estimate_is_near_what_is_counted(program: Program) -> None:
     assert len(counted) == len(expected)
     assert 0.3 < sum(expected) / sum(counted) < 3
     estimate, price = accounts.cost(4).energy_J(), accounts.cost(4, counted).energy_J()
-    assert {part for part in estimate if estimate[part] != price[part]} == {"write", "total"}
+    assert {part for part in estimate if estimate[part] != pytest.approx(price[part])} == {"write", "total"}
 
 
 def test_written_bits_are_priced_linearly(program: Program) -> None:

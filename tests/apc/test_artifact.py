@@ -28,6 +28,8 @@ MEMBERS = [
     "instructions.npy",
     "manifest.json",
     "model.onnx",
+    "resident_fields.npy",
+    "resident_values.npy",
     "row_maps.npy",
 ]
 
@@ -328,7 +330,7 @@ def test_a_huge_directory_is_refused_unread() -> None:
     ("part", "value", "reason"),
     [
         ("op", 0, "unknown opcode"),
-        ("op", 13, "unknown opcode"),
+        ("op", 14, "unknown opcode"),
         ("flags", 128, "a flag that the opcode does not have"),
         ("flags", 65, "a fresh top bit needs unsigned operands"),
         ("r_column", 2, "operand r lies in the flag columns"),

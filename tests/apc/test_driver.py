@@ -131,7 +131,7 @@ def test_a_program_without_its_model_cannot_be_checked() -> None:
 def test_a_check_that_finds_nothing_to_compare_with_is_refused() -> None:
     program = compile_model(small_model()).program
     program.tensors[-1].name = "renamed"
-    with pytest.raises(UserError, match=r"has no tensor renamed of shape \(1, 3, 1, 1\) to compare with: compile it"):
+    with pytest.raises(UserError, match=r"has no tensor renamed of shape \(1, 1, 3, 1\) to compare with: compile it"):
         run_model(program, {"x": images(1)}, check="reference")
 
 

@@ -88,4 +88,4 @@ def test_inputs_have_no_source_field() -> None:
     first, second = program.layers[0].tiles[0], program.layers[1].tiles[0]
     assert searched_fields(first, program.tensors)["width"].tolist() == [0, 0, 0]
     assert searched_fields(second, program.tensors)["tile"].tolist() == [0, 1, 0]
-    assert searched_fields(second, program.tensors)["width"].tolist() == [4, 4]
+    assert searched_fields(second, program.tensors)["width"].tolist() == [4, 4, 4]

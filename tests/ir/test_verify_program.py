@@ -35,5 +35,5 @@ SIGNED, WIDE = Field(3, 2, 4, signed=True), Field(3, 2, 5)
 )
 def test_a_fresh_result(record: np.ndarray, reason: str | None) -> None:
     program = tile([macro(Op.CONST, R), record], [1, 2], [(0, 0, 0, 0)], [])
-    wrong = first_illegal(program, np.array([R.width], np.uint8), columns=8, domains=16)
+    wrong = first_illegal(program, np.array([R.width], np.uint8), np.array([True]), columns=8, domains=16)
     assert wrong == (None if reason is None else (1, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from ir.isa import FLAG_COLUMNS, FRESH, OPERANDS, RECORD, Field, Op
 from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, StoredTensor, Tile
 from ir.types import IntType
+from tests.programs import fields as places
 from tests.programs import macro, may_be_fresh
 
 COLUMNS, DOMAINS, MOST_BITS = 44, 16, 12
+STILL = 1
+"""The row map of every layer that takes all rows of an image to one position."""
 
 
 def columns_of(place: Field) -> set[int]:
@@ -42,6 +46,9 @@ class TileBuilder:
         self.records: list[np.ndarray] = []
         self.constants: list[int] = []
         self.gathers: list[tuple[int, int, int, int]] = []
+        drawn = random_field(random)
+        extent = len(columns_of(drawn))  # far from where other fields shrink to
+        self.resident = replace(drawn, column=COLUMNS - extent - (drawn.column - FLAG_COLUMNS))
 
     def place(self, taken: set[int], width: int | None = None, signed: bool | None = None) -> Field:
         """A field outside the columns ``taken``."""
@@ -61,18 +68,29 @@ class TileBuilder:
     def integer(self, bits: int) -> int:
         return self.random.randint(-(1 << bits), 1 << bits)
 
-    def gather(self) -> None:
+    def entry(self, row_map: int) -> IntType:
+        """Add an entry to the gather table; returns the type of its source."""
         tensor = self.random.randrange(len(self.tensors))
         channel = self.random.randrange(self.tensors[tensor].channels)
         source = self.tensors[tensor].fields[channel]
         width, signed = int(source["width"]), bool(source["signed"])
         kind = IntType(width, signed)
-        self.gathers.append(
-            (tensor, channel, self.random.randrange(self.row_maps), self.random.randint(kind.min, kind.max))
-        )
-        target = self.place(set(), width)
+        self.gathers.append((tensor, channel, row_map, self.random.randint(kind.min, kind.max)))
+        return kind
+
+    def gather(self) -> None:
+        kind = self.entry(self.random.randrange(self.row_maps))
+        target = self.place(columns_of(self.resident), kind.bits)
         fresh = self.random.random() < 0.3
         self.records.append(macro(Op.GATHER, target, imm=len(self.gathers) - 1, fresh=fresh))
+
+    def multiply(self) -> None:
+        """A MAC, whose row map is the one that stands still."""
+        kind = self.entry(STILL)
+        r = self.place(columns_of(self.resident))
+        a = self.resident if self.random.random() < 0.5 else self.place(columns_of(r))
+        taken = IntType(self.random.randint(1, min(kind.bits, r.width)), self.random.random() < 0.5)
+        self.records.append(macro(Op.MAC, r, a, imm=len(self.gathers) - 1, broadcast=taken))
 
     def draw(self) -> None:
         """Append one random instruction."""
@@ -80,13 +98,17 @@ class TileBuilder:
         if op == Op.GATHER:
             self.gather()
             return
+        if op == Op.MAC:
+            self.multiply()
+            return
         operands: dict[str, Field] = {}
         taken: set[int] = set()
         unsigned = op in FRESH and self.random.random() < 0.5  # as a fresh top bit needs it
         for name in OPERANDS[op][0]:
             like = operands["r"] if op == Op.MAX and name == "a" else None
             signed = like.signed if like else False if unsigned and name != "r" else None
-            operands[name] = self.place(taken, like.width if like else None, signed)
+            held = columns_of(self.resident) if name == "r" else set()
+            operands[name] = self.place(taken | held, like.width if like else None, signed)
             taken |= columns_of(operands[name])
         imm = len(self.constants)
         if op == Op.EXTEND:
@@ -129,7 +151,9 @@ def random_layer(random: Random, tensors: list[StoredTensor], index: int, length
         ROW_MAP,
     )
     row_maps[0] = (1, 1, random.randint(-1, 1), random.randint(-1, 1))
+    row_maps[STILL] = (0, 0, random.randint(-1, 2), random.randint(-1, 2))
     tiles = []
+    resident = []
     fields: list[tuple[int, ...]] = []
     for number in range(random.randint(1, 2)):
         builder = TileBuilder(random, tensors, len(row_maps))
@@ -138,13 +162,20 @@ def random_layer(random: Random, tensors: list[StoredTensor], index: int, length
         for _ in range(length):
             builder.draw()
         tiles.append(builder.tile())
+        resident.append(builder.resident)
         for _ in range(random.randint(1, 3)):
             stored = random.choice(builder.known)
             fields.append((number, stored.column, stored.domain, stored.width, stored.signed, stored.across))
     random.shuffle(fields)
     shape = (len(fields), random.randint(1, 15), random.randint(1, 15))
     tensors.append(StoredTensor(f"t{index}", shape, index, np.array(fields, FIELD)))
-    return LayerProgram(f"layer{index}", "test", len(tensors) - 1, row_maps, tiles, {})
+    generator = np.random.default_rng(random.randint(0, 1 << 30))
+    bounds = [IntType(place.width, place.signed) for place in resident]
+    values = [generator.integers(kind.min, kind.max + 1, shape[1] * shape[2]) for kind in bounds]
+    return LayerProgram(
+        f"layer{index}", "test", len(tensors) - 1, row_maps, tiles, {}, places(*enumerate(resident)),
+        np.array(values, np.int32),
+    )  # fmt: skip
 
 
 def target_table(row_gate_rows: int, search_or: bool = True) -> dict[str, Any]:

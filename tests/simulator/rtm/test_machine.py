@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ir.counts import searched_fields, static_counts
 from ir.expand import Search, Shift, TagAll, Write, expand_instruction
-from ir.isa import Field, Op
+from ir.isa import GATHERING, Field, Op
 from ir.program import ROW_MAP, StoredTensor, Tile
 from simulator.rtm.counters import REWIND, Rows, tile_counters
 from simulator.rtm.machine import Layout, Machine, TileRun, run_tile
@@ -51,7 +51,7 @@ Arithmetic = Callable[[dict[str, np.ndarray]], np.ndarray]
 @st.composite
 def instructions(draw: st.DrawFn) -> tuple[Tile, dict[str, Field], Arithmetic]:
     """One instruction, its fields, and what it computes into r (before the wrap to r's width)."""
-    op = draw(st.sampled_from([op for op in Op if op != Op.GATHER]))
+    op = draw(st.sampled_from([op for op in Op if op not in GATHERING]))
     constants = [draw(constants_near(8)), draw(constants_near(8))]
     low, high = constants
     fresh = False
@@ -207,6 +207,7 @@ def run_alone(program: Tile, search_or: bool) -> TileRun:
         columns=COLUMNS,
         domains=DOMAINS,
         search_or=search_or,
+        array_rows=64,
     )
 
 
@@ -243,7 +244,16 @@ def run_gathers(search_or: bool = False) -> tuple[TileRun, Tile, list[StoredTens
     program, row_maps, tensors, sources = gather_case()
     rows = Rows.of(2 * 2 * 3, array_rows=8, row_gate_rows=64)
     run = run_tile(
-        program, row_maps, tensors, sources, Layout(2, 2, 3), rows, columns=16, domains=12, search_or=search_or
+        program,
+        row_maps,
+        tensors,
+        sources,
+        Layout(2, 2, 3),
+        rows,
+        columns=16,
+        domains=12,
+        search_or=search_or,
+        array_rows=8,
     )
     return run, program, tensors, rows
 
