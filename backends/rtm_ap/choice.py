@@ -86,10 +86,10 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     if turned and tiling is not None and tiling.stationary == "weights":
         return _taken(search, turned)
     ranked = _explore(search, pipeline)
-    if turned and min(candidate.total_J for candidate, _ in turned) <= min(
-        map(search.price, ranked), default=float("inf")
-    ):
-        return _taken(search, turned)
+    if turned:
+        unturned = min((search.price(strategy) for strategy in ranked), default=float("inf"))
+        if min(candidate.total_J for candidate, _ in turned) <= unturned:
+            return _taken(search, turned)
     refused: dict[Strategy, str] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
