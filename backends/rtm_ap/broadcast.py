@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backends.rtm_ap.builder import Source, TileBuilder, stored_fields
-from backends.rtm_ap.channels import SUM, ChannelPlan, held_intervals, plan_channels
+from backends.rtm_ap.channels import SUM, ChannelPlan, plan_channels
 from backends.rtm_ap.layers import CompiledLayer, statistics_of
 from backends.rtm_ap.layout import CapacityError, Geometry
 from backends.rtm_ap.requantise import Operand, emit_scale, emit_steps, scaled_sum
 from ir.isa import FLAG_COLUMNS, Field, Op
 from ir.lower import Layer, Linear
 from ir.program import ROW_MAP, LayerProgram
-from ir.requantise import ScalePlan, StepPlan
+from ir.requantise import ConstantPlan, Plan, ScalePlan, StepPlan, Tie
 from ir.types import IntType
 from ir.verify_program import MAX_RESIDENT_WIDTH
 
@@ -57,7 +57,7 @@ class Turned:
     variables: np.ndarray
     weights: np.ndarray
     initial: np.ndarray
-    plan: ChannelPlan
+    plan: Plan | None
     held: tuple[int, int]
 
     @property
@@ -70,24 +70,62 @@ def turned(layer: Layer) -> Turned:
     """The layer's sums, an output a row. Raises CapacityError where the rows would have to do different things."""
     body = layer.body
     assert isinstance(body, Linear) and can_turn(layer)
-    plans = plan_channels(layer, body)
-    if len({_common(plan) for plan in plans}) > 1 or plans[0].operands != (SUM,):
-        raise CapacityError("its outputs are requantised in different ways")
-    weights = np.zeros((len(layer.variables), len(plans)), np.int64)
-    np.add.at(weights, (body.variables, body.outputs), body.weights * plans[0].sign)
-    initial = np.array([plan.initial for plan in plans], np.int64)
+    rows = _common_rows(plan_channels(layer, body))
+    factors = np.array([row.factor for row in rows], np.int64)
+    weights = np.zeros((len(layer.variables), len(rows)), np.int64)
+    np.add.at(weights, (body.variables, body.outputs), body.weights * factors[body.outputs])
+    start = np.array([row.start for row in rows], np.int64)
+    one, other = (weights * layer.variables[end].astype(np.int64)[:, None] for end in ("lo", "hi"))
+    held = (
+        int((start + np.minimum(one, other).sum(axis=0)).min()),
+        int((start + np.maximum(one, other).sum(axis=0)).max()),
+    )
     fixed = layer.variables["lo"] == layer.variables["hi"]
-    initial += layer.variables["lo"][fixed] @ weights[fixed]
     used = ~fixed & weights.any(axis=1)
-    held = held_intervals(layer, body, plans)
-    interval = min(lo for lo, _ in held), max(hi for _, hi in held)
-    return Turned(layer.variables[used], weights[used], initial, plans[0], interval)
+    initial = start + layer.variables["lo"][fixed] @ weights[fixed]
+    return Turned(layer.variables[used], weights[used], initial, rows[0].plan, held)
 
 
-def _common(plan: ChannelPlan) -> ChannelPlan:
+@dataclass(frozen=True)
+class _Row:
+    """One output: plan(start + factor * sum of its weighted inputs)."""
+
+    factor: int
+    start: int
+    plan: Plan | None
+
+
+def _common_rows(plans: list[ChannelPlan]) -> list[_Row]:
+    """Every output's sum such that one plan serves all. Multipliers and shifts of a row's own go into its weights.
+    Raises CapacityError where that is not possible."""
+    rows = [_Row(plan.sign, plan.initial, _uniform(plan.plan)) for plan in plans]
+    if len({row.plan for row in rows}) > 1 or isinstance(rows[0].plan, ConstantPlan):
+        shift = max((plan.plan.shift for plan in plans if isinstance(plan.plan, ScalePlan)), default=0)
+        rows = [_scaled(plan, shift) for plan in plans]
+        common = next((row.plan for row in rows if row.plan is not None), None)
+        rows = [replace(row, plan=common) if row.factor == 0 else row for row in rows]
+    if len({row.plan for row in rows}) > 1 or any(plan.operands not in ((SUM,), ()) for plan in plans):
+        raise CapacityError("its outputs are requantised in different ways")
+    return rows
+
+
+def _uniform(plan: Plan | None) -> Plan | None:
     """The plan without what a row may have of its own."""
-    own = replace(plan.plan, initial=0) if isinstance(plan.plan, ScalePlan) else plan.plan
-    return replace(plan, initial=0, plan=own)
+    return replace(plan, sign=1, initial=0) if isinstance(plan, ScalePlan) else plan
+
+
+def _scaled(channel: ChannelPlan, shift: int) -> _Row:
+    """The output with the multiplier 1 and this shift; a constant one has no weights, and any plan."""
+    plan = channel.plan
+    if isinstance(plan, ConstantPlan):
+        return _Row(0, plan.value << shift, None)
+    if not isinstance(plan, ScalePlan) or channel.operands != (SUM,):
+        raise CapacityError("its outputs are requantised in different ways")
+    more = shift - plan.shift
+    factor = plan.multipliers[0] << more
+    tie = plan.tie and Tie(plan.tie.constant << more, plan.tie.shift + more, plan.tie.sign)
+    start = factor * channel.initial + (plan.bias << more)
+    return _Row(channel.sign * factor, start, ScalePlan(1, (1,), 0, 0, shift, plan.lo, plan.hi, tie))
 
 
 @dataclass(frozen=True)
@@ -143,11 +181,11 @@ def compile_broadcast(
     start = IntType.containing(int(sums.initial.min()), int(sums.initial.max()))
     constant = int(sums.initial[0]) if (sums.initial == sums.initial[0]).all() else None
     out = IntType.containing(int(layer.type.lo.min()), int(layer.type.hi.max()))
-    total = scaled_sum(sums.plan.plan, [sums.held], True).width if isinstance(sums.plan.plan, ScalePlan) else 0
+    total = scaled_sum(sums.plan, [sums.held], True).width if isinstance(sums.plan, ScalePlan) else 0
     places = _Places(
         final.bits,
         0 if constant is not None else start.bits,
-        max([kind.bits for kind in partial] + ([out.bits + total + 1] if sums.plan.plan is not None else [0])),
+        max([kind.bits for kind in partial] + ([out.bits + total + 1] if sums.plan is not None else [0])),
         out.bits,
         max(kind.bits for kind in kinds) if kinds else 1,
         geometry.columns,
@@ -216,11 +254,11 @@ def _sum_type(sums: Turned, group: np.ndarray) -> IntType:
 def _final_type(layer: Layer, sums: Turned) -> IntType:
     """The accumulator's: of all sums, wider where the requantisation is summed in place or an input is wider."""
     lo, hi = sums.held
-    if sums.plan.plan is None:
+    if sums.plan is None:
         lo, hi = min(lo, int(layer.type.lo.min())), max(hi, int(layer.type.hi.max()))
     kind = IntType.containing(lo, hi)
-    if isinstance(sums.plan.plan, ScalePlan):
-        total = scaled_sum(sums.plan.plan, [sums.held], True)
+    if isinstance(sums.plan, ScalePlan):
+        total = scaled_sum(sums.plan, [sums.held], True)
         if total.in_place:
             kind = IntType(max(kind.bits + (total.signed and not kind.signed), total.width), total.signed)
     return IntType(max([kind.bits, *(item.bits for item in sums.inputs)]), kind.signed)
@@ -228,7 +266,7 @@ def _final_type(layer: Layer, sums: Turned) -> IntType:
 
 def _requantise(builder: TileBuilder, sums: Turned, accumulator: Field, places: _Places, out: IntType) -> Field:
     """Emit the plan that all rows share; returns where the outputs lie."""
-    plan = sums.plan.plan
+    plan = sums.plan
     if plan is None:
         return accumulator
     field = places.field(0, out.bits, out.signed)

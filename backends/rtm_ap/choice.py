@@ -213,13 +213,13 @@ def expected_energy_J(
     """Search, write, shift and fetch energy of one image in a layer's own arrays, from exact counts and expected
     written bits of a sample, times what it stands for. ``rows``: of an image, in each of the layer's tiles."""
     energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
-    rows = -(-rows // gate) * gate * sample.tiles
+    active = -(-rows // gate) * gate * sample.tiles
     counts = static_counts(tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns)
     weight = _weights(sample)
     return {
-        "search": rows * float(counts.searches @ weight) * energy.search_row_J,
-        "write": rows * float(expected_written_bits(tile) @ weight) * energy.write_bit_J,
-        "shift": rows * (float(counts.shift_steps @ weight) + counts.rewind_steps) * energy.shift_step_J,
+        "search": active * float(counts.searches @ weight) * energy.search_row_J,
+        "write": rows * sample.tiles * float(expected_written_bits(tile) @ weight) * energy.write_bit_J,
+        "shift": active * (float(counts.shift_steps @ weight) + counts.rewind_steps) * energy.shift_step_J,
         "control": sample.tiles * float(weight.sum()) * instruction_bits * energy.control_bit_J,
     }
 

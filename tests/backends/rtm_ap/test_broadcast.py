@@ -155,12 +155,29 @@ def test_what_other_layers_read_is_not_turned() -> None:
     np.testing.assert_array_equal(result.reshape(expected.shape), expected)
 
 
-def test_rows_that_would_do_different_things_are_refused() -> None:
-    graph = int8_classifier(4, 2)
+def requantised(graph: Graph, multipliers: list[Fraction], out: IntType) -> Graph:
+    """An int8 classifier whose outputs are multiplied, each by its own, and clamped."""
     graph.outputs.clear()
-    out = IntType(4, False)
-    graph.add("q", requantise([[Fraction(1, 8), Fraction(-3, 8)]], [Fraction(0), Fraction(0)], out), ("fc",))
+    graph.add("q", requantise([multipliers], [Fraction(1, 3)] * len(multipliers), out), ("fc",))
     add_output(graph, "q")
+    return graph
+
+
+def test_rows_have_multipliers_and_shifts_of_their_own() -> None:
+    """They go into the weights; an output that is constant has none."""
+    factors = [Fraction(1, 64), Fraction(-3, 32), Fraction(0), Fraction(5, 256)]
+    graph = requantised(int8_classifier(12, 4), factors, IntType(6, True))
+    program = compiled(graph)
+    assert program.tensors[1].shape == (1, 4, 1)
+    inputs = random_inputs(graph, 5, 1)
+    expected = run_graph(graph, dict(inputs))["q"]
+    assert len(np.unique(expected)) > 4
+    np.testing.assert_array_equal(run_program(program, inputs).tensors[1].reshape(expected.shape), expected)
+
+
+def test_rows_that_would_do_different_things_are_refused() -> None:
+    """A staircase is compared with constants, which rows cannot have of their own."""
+    graph = requantised(int8_classifier(12, 2), [Fraction(1, 128), Fraction(1, 100)], IntType(2, False))
     (layer,) = lower(graph).layers
     assert can_turn(layer)
     with pytest.raises(CapacityError, match="different ways"):
