@@ -32,9 +32,9 @@ def decisions_text(decisions: Sequence[Decision]) -> str:
 def _decision(decision: Decision) -> Iterator[str]:
     rows = "row" if decision.positions == 1 else "rows"
     yield f"layer {decision.layer}: {decision.op}, {decision.positions:,} {rows} an image"
-    for index, candidate in enumerate(decision.candidates):
-        mark = "taken" if index == decision.taken else "no fit" if candidate.refused else "other"
-        yield f"  {mark:6}  {candidate.strategy}: {_price(candidate)}"
+    yield f"  taken   {decision.taken.strategy}: {_price(decision.taken)}"
+    for candidate in decision.others:
+        yield f"  {'no fit' if candidate.refused else 'other':6}  {candidate.strategy}: {_price(candidate)}"
     yield f"  why     {reason(decision)}"
 
 
@@ -50,8 +50,7 @@ def _price(candidate: Candidate) -> str:
 
 def reason(decision: Decision) -> str:
     """Why the candidate was taken, in words and numbers."""
-    taken = decision.candidates[decision.taken]
-    others = [item for index, item in enumerate(decision.candidates) if index != decision.taken]
+    taken, others = decision.taken, decision.others
     if not taken.energy_J:
         if not others:
             return "there is one way that these passes allow"

@@ -123,8 +123,13 @@ def _scaled(channel: ChannelPlan, shift: int) -> _Row:
         raise CapacityError("its outputs are requantised in different ways")
     more = shift - plan.shift
     factor = plan.multipliers[0] << more
-    tie = plan.tie and Tie(plan.tie.constant << more, plan.tie.shift + more, plan.tie.sign)
-    start = factor * channel.initial + (plan.bias << more)
+    start, tie = factor * channel.initial + (plan.bias << more), plan.tie
+    if tie is not None and tie.shift == 0:
+        # An addition to the lowest bit of the sum may be one ``more`` bits below it, to ones there.
+        tie = Tie(tie.constant << more, 0, tie.sign)
+        start += (1 << more) - 1 if tie.sign > 0 else 0
+    elif tie is not None:
+        tie = Tie(tie.constant << more, tie.shift + more, tie.sign)
     return _Row(channel.sign * factor, start, ScalePlan(1, (1,), 0, 0, shift, plan.lo, plan.hi, tie))
 
 
@@ -167,12 +172,11 @@ class _Places:
 
 
 def compile_broadcast(
-    layer: Layer, geometry: Geometry, sources: list[Source], output: int, together: int
+    layer: Layer, sums: Turned, geometry: Geometry, sources: list[Source], output: int, together: int
 ) -> CompiledLayer:
-    """Compile a layer that ``can_turn``; groups of ``together`` inputs are summed narrow first. Arguments otherwise as
-    of ``compile_layer``. Raises CapacityError where its rows differ in more than weights and initial values, or do not
-    fit."""
-    body, sums = layer.body, turned(layer)
+    """Compile a layer whose ``sums`` are ``turned``; groups of ``together`` inputs are summed narrow first. Arguments
+    otherwise as of ``compile_layer``. Raises CapacityError where its rows do not fit."""
+    body = layer.body
     assert isinstance(body, Linear)
     kinds = [IntType.containing(int(w.min()), int(w.max())) for w in sums.weights]
     groups = [np.arange(i, min(i + together, len(kinds))) for i in range(0, len(kinds), together)]

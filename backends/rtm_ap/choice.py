@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backends.rtm_ap.broadcast import TOGETHER, can_turn, compile_broadcast
+from backends.rtm_ap.broadcast import TOGETHER, can_turn, compile_broadcast, turned
 from backends.rtm_ap.builder import Source
 from backends.rtm_ap.decisions import Candidate, Decision
 from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer
@@ -68,7 +68,14 @@ class Search:
 
     def best(self, strategies: list[Strategy]) -> Strategy:
         """The cheapest, the first of equals."""
-        return min(strategies, key=self.price)
+        return min(map(self.plainest, strategies), key=self.price)
+
+    def plainest(self, strategy: Strategy) -> Strategy:
+        """The same without limits that are none: more inputs or outputs than the layer has."""
+        inputs, channels = len(self.layer.variables), self.layer.type.channels
+        outputs = min(strategy.outputs, channels)
+        block = strategy.block if strategy.share and strategy.block < (outputs or channels) else 0
+        return replace(strategy, together=min(strategy.together, inputs), outputs=outputs, block=block)
 
     def ranked(self) -> list[Strategy]:
         """All that fit, the cheapest first."""
@@ -81,62 +88,58 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     geometry = Geometry(target.array.columns, target.array.domains)
     bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
     search = Search(layer, geometry, sources, target, bits)
-    turned = _turned(search, output, pipeline)
+    held = _weights_held(search, output, pipeline)
+    others = [candidate for candidate, _ in held]
+    best = min(((c, result) for c, result in held if result), key=lambda pair: pair[0].total_J, default=None)
     tiling = pipeline.get(Tiling)
-    if turned and tiling is not None and tiling.stationary == "weights":
-        return _taken(search, turned)
-    ranked = _explore(search, pipeline)
-    if turned:
-        unturned = min((search.price(strategy) for strategy in ranked), default=float("inf"))
-        if min(candidate.total_J for candidate, _ in turned) <= unturned:
-            return _taken(search, turned)
-    refused: dict[Strategy, str] = {}
+    only_held = best is not None and tiling is not None and tiling.stationary == "weights"
+    ranked = [] if only_held else _explore(search, pipeline)
+    if best is not None and best[1] is not None:
+        if only_held or best[0].total_J <= min(map(search.price, ranked), default=float("inf")):
+            return replace(best[1], decision=_decision(layer, best[0], [*others, *search.tried.values()]))
+    refused: dict[Strategy, Candidate] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
             compiled = compile_layer(layer, geometry, sources, output, strategy)
-            decision = _decision(layer, search.tried, refused, strategy)
-            others = tuple(candidate for candidate, _ in turned)
-            return replace(compiled, decision=replace(decision, candidates=decision.candidates + others))
         except CapacityError as error:
-            refused[strategy], reason = str(error), error
+            refused[strategy], reason = Candidate(str(strategy), refused=str(error)), error
+            continue
+        tried = {**search.tried, **refused}
+        taken = tried.get(strategy, Candidate(str(strategy)))
+        return replace(compiled, decision=_decision(layer, taken, [*tried.values(), *others]))
     raise reason
 
 
-def _turned(search: Search, output: int, pipeline: Pipeline) -> list[tuple[Candidate, CompiledLayer]]:
-    """The ways to hold the layer's weights in the arrays, priced; none where that is off, or the layer does not allow
-    it."""
+def _weights_held(search: Search, output: int, pipeline: Pipeline) -> list[tuple[Candidate, CompiledLayer | None]]:
+    """The ways to hold the layer's weights in the arrays, priced, and those that do not fit; none where that is off, or
+    the layer does not allow it."""
     layer, tiling = search.layer, pipeline.get(Tiling)
     if tiling is None or tiling.stationary == "activations" or not can_turn(layer):
         return []
-    compiled = []
-    for together in TOGETHER:
+    try:
+        sums = turned(layer)
+    except CapacityError as error:
+        return [(Candidate("weights in the arrays", refused=str(error)), None)]
+    found: list[tuple[Candidate, CompiledLayer | None]] = []
+    for together in dict.fromkeys(min(together, len(layer.variables)) for together in TOGETHER):
+        name = "weights in the arrays, " + (
+            "no sums of groups" if together == len(layer.variables) else f"{together} inputs summed first"
+        )
         try:
-            result = compile_broadcast(layer, search.geometry, search.sources, output, together)
-        except CapacityError:
+            result = compile_broadcast(layer, sums, search.geometry, search.sources, output, together)
+        except CapacityError as error:
+            found.append((Candidate(name, refused=str(error)), None))
             continue
         sample = Sample(result.program.tiles[0], 1, 1.0)
         energy = expected_energy_J(sample, layer.type.channels, search.target, search.instruction_bits)
-        words = "all inputs" if together >= len(layer.variables) else f"{together} inputs"
-        compiled.append((Candidate(f"weights in the arrays, {words} summed first", 1, energy), result))
-    return compiled
+        found.append((Candidate(name, 1, energy), result))
+    return found
 
 
-def _taken(search: Search, turned: list[tuple[Candidate, CompiledLayer]]) -> CompiledLayer:
-    """The cheapest of the ways that hold the weights."""
-    best = min(range(len(turned)), key=lambda index: turned[index][0].total_J)
-    candidates = (*(candidate for candidate, _ in turned), *search.tried.values())
-    layer = search.layer
-    return replace(turned[best][1], decision=Decision(layer.name, layer.op, layer.type.positions, candidates, best))
-
-
-def _decision(
-    layer: Layer, tried: dict[Strategy, Candidate], refused: dict[Strategy, str], taken: Strategy
-) -> Decision:
-    candidates = {**{s: Candidate(str(s)) for s in (taken,)}, **tried}
-    for strategy, why in refused.items():
-        candidates[strategy] = Candidate(str(strategy), refused=why)
-    order = list(candidates)
-    return Decision(layer.name, layer.op, layer.type.positions, tuple(candidates.values()), order.index(taken))
+def _decision(layer: Layer, taken: Candidate, tried: list[Candidate]) -> Decision:
+    others = [candidate for candidate in tried if candidate != taken]
+    others.sort(key=lambda candidate: (candidate.refused != "", candidate.total_J))
+    return Decision(layer.name, layer.op, layer.type.positions, taken, tuple(others))
 
 
 # --- candidates ---------------------------------------------------------------------------------------------------

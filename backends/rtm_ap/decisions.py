@@ -28,11 +28,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decision:
-    """The choice of one layer. ``candidates``: all that were tried, in that order; ``taken``: index of the one that the
-    layer was compiled with."""
+    """The choice of one layer: what was taken, and the ``others`` that were tried, the cheapest first, then those that
+    do not fit."""
 
     layer: str
     op: str
     positions: int
-    candidates: tuple[Candidate, ...]
-    taken: int
+    taken: Candidate
+    others: tuple[Candidate, ...]

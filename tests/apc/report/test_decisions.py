@@ -16,13 +16,14 @@ PLAIN = Candidate("one channel's window, along nanowires", 1)
 
 
 def decision(*candidates: Candidate, taken: int = 0) -> Decision:
-    return Decision("conv1", "Conv", 36, candidates, taken)
+    others = (*candidates[:taken], *candidates[taken + 1 :])
+    return Decision("conv1", "Conv", 36, candidates[taken], others)
 
 
 PRINTED = """\
 layer conv1: Conv, 36 rows an image
-  other   groups of 9 inputs: 1 tile, 10 nJ (search 500 pJ, write 2 nJ, shift 6.5 nJ, control 1 nJ)
   taken   groups of 18 inputs: 2 tiles, 5 nJ (search 1 nJ, write 2 nJ, shift 1 nJ, control 1 nJ)
+  other   groups of 9 inputs: 1 tile, 10 nJ (search 500 pJ, write 2 nJ, shift 6.5 nJ, control 1 nJ)
   no fit  groups of 27 inputs: too many temporaries are alive at a time
   why     least expected energy, 50.0% below the next, groups of 9 inputs: shift 1 nJ against 6.5 nJ, in spite of \
 search 1 nJ against 500 pJ
@@ -32,7 +33,7 @@ layer fc: Gemm, 1 row an image
 
 
 def test_candidates_and_the_choice() -> None:
-    layers = [decision(DEAR, CHEAP, WIDE, taken=1), Decision("fc", "Gemm", 1, (PLAIN,), 0)]
+    layers = [decision(DEAR, CHEAP, WIDE, taken=1), Decision("fc", "Gemm", 1, PLAIN, ())]
     assert decisions_text(layers) == PRINTED
 
 
