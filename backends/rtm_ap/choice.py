@@ -10,7 +10,7 @@ import numpy as np
 from backends.rtm_ap.broadcast import TOGETHER, can_turn, compile_broadcast, turned
 from backends.rtm_ap.builder import Source
 from backends.rtm_ap.decisions import Candidate, Decision
-from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer
+from backends.rtm_ap.layers import CompiledLayer, Sample, compile_layer, sample_layer, sums_of
 from backends.rtm_ap.layout import CapacityError, Geometry
 from backends.rtm_ap.passes import (
     Cse,
@@ -24,6 +24,7 @@ from backends.rtm_ap.passes import (
     Widths,
 )
 from backends.rtm_ap.strategy import Strategy
+from backends.rtm_ap.sums import LayerSums
 from backends.target import Target
 from ir.counts import expected_written_bits, static_counts
 from ir.isa import RECORD_BITS
@@ -48,8 +49,8 @@ class Search:
     """Prices strategies for one layer, each once."""
 
     layer: Layer
+    sums: LayerSums | None
     geometry: Geometry
-    sources: list[Source]
     target: Target
     instruction_bits: int
     tried: dict[Strategy, Candidate] = field(default_factory=dict)
@@ -57,8 +58,9 @@ class Search:
     def price(self, strategy: Strategy) -> float:
         """Expected joules of an image; infinite where the strategy does not fit."""
         if strategy not in self.tried:
+            assert self.sums is not None, "there is one strategy for layers without sums"
             try:
-                sample = sample_layer(self.layer, self.geometry, self.sources, strategy, SAMPLE_GROUPS)
+                sample = sample_layer(self.sums, self.geometry, strategy, SAMPLE_GROUPS)
                 energy = expected_energy_J(sample, self.layer.type.positions, self.target, self.instruction_bits)
                 self.tried[strategy] = Candidate(str(strategy), sample.tiles, energy)
             except CapacityError as error:
@@ -87,8 +89,9 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     Raises UserError where none fits."""
     geometry = Geometry(target.array.columns, target.array.domains)
     bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
-    search = Search(layer, geometry, sources, target, bits)
-    held = _weights_held(search, output, pipeline)
+    sums = sums_of(layer, sources)
+    search = Search(layer, sums, geometry, target, bits)
+    held = _weights_held(search, sources, output, pipeline)
     others = [candidate for candidate, _ in held]
     best = min(((c, result) for c, result in held if result), key=lambda pair: pair[0].total_J, default=None)
     tiling = pipeline.get(Tiling)
@@ -100,7 +103,7 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     refused: dict[Strategy, Candidate] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
-            compiled = compile_layer(layer, geometry, sources, output, strategy)
+            compiled = compile_layer(layer, sums, geometry, sources, output, strategy)
         except CapacityError as error:
             refused[strategy], reason = Candidate(str(strategy), refused=str(error)), error
             continue
@@ -110,7 +113,9 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     raise reason
 
 
-def _weights_held(search: Search, output: int, pipeline: Pipeline) -> list[tuple[Candidate, CompiledLayer | None]]:
+def _weights_held(
+    search: Search, sources: list[Source], output: int, pipeline: Pipeline
+) -> list[tuple[Candidate, CompiledLayer | None]]:
     """The ways to hold the layer's weights in the arrays, priced, and those that do not fit; none where that is off, or
     the layer does not allow it."""
     layer, tiling = search.layer, pipeline.get(Tiling)
@@ -126,7 +131,7 @@ def _weights_held(search: Search, output: int, pipeline: Pipeline) -> list[tuple
             "no sums of groups" if together == len(layer.variables) else f"{together} inputs summed first"
         )
         try:
-            result = compile_broadcast(layer, sums, search.geometry, search.sources, output, together)
+            result = compile_broadcast(layer, sums, search.geometry, sources, output, together)
         except CapacityError as error:
             found.append((Candidate(name, refused=str(error)), None))
             continue
@@ -170,26 +175,42 @@ def _fallbacks(pipeline: Pipeline) -> Iterator[Strategy]:
 
 
 def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
-    """Price strategies and rank them: how many windows together first, then one choice after another."""
+    """Price strategies and rank them: inputs together and outputs of a tile without sharing, which is quick to price,
+    then how sums are held, then what shares."""
     body, base = search.layer.body, _base(pipeline)
     cse, tiling, placement = pipeline.get(Cse), pipeline.get(Tiling), pipeline.get(Placement)
+    auto = placement is not None and placement.fields == "auto"
     if not isinstance(body, Linear) or not len(body.weights):
         return [base]
-    if tiling is None and (placement is None or placement.fields != "auto"):
+    if tiling is None and not auto:
         return [_grouped(base, body, cse.channels if cse else 1)]
-    tile = base.outputs or OUTPUTS[0]
-    starts = [replace(s, outputs=tile if tiling else 0, block=BLOCKS[2]) for s in _together(base, body, cse, tiling)]
-    if placement is not None and placement.fields == "auto" and cse is not None and cse.channels:
-        starts += [replace(s, across=False, block=0, outputs=base.outputs) for s in starts]
-    best = search.best(starts)
+    channels = search.layer.type.channels
+    sizes = [base.outputs]
     if tiling is not None and not tiling.outputs:
-        channels = search.layer.type.channels
-        larger = [replace(best, outputs=outputs) for outputs in OUTPUTS if outputs < 2 * channels]
-        best = search.best([best, *larger])
-    if cse is not None and best.across:
-        best = search.best([best, *(replace(best, block=block) for block in BLOCKS)])
-        search.best([best, replace(best, share=False)])
+        sizes = [OUTPUTS[0], *(outputs for outputs in OUTPUTS[1:] if outputs < 2 * channels)]
+    groups = _together(replace(base, share=False), body, cse, tiling)
+    grid = [replace(group, outputs=outputs) for outputs in sizes for group in groups]
+    if auto and cse is not None and cse.channels:
+        grid += [replace(strategy, across=False) for strategy in grid]
+    best = search.best(grid)
+    held = search.best([best, *_ways_to_hold(best)])
+    if held != best:
+        best = search.best([replace(s, row_sums=held.row_sums, offset=held.offset) for s in grid])
+    if cse is not None:
+        blocks = BLOCKS if best.across else (0,)
+        best = search.best([best, *(replace(best, share=True, block=block) for block in blocks)])
+        search.best([best, *_ways_to_hold(best)])
     return search.ranked()
+
+
+def _ways_to_hold(strategy: Strategy) -> list[Strategy]:
+    """What the passes for row sums and widths allow does not always pay: a sum of its own is overwritten, and a
+    constant above a value flips bits where the value is 0."""
+    return [
+        replace(strategy, row_sums=row_sums, offset=offset)
+        for row_sums in {strategy.row_sums, False}
+        for offset in {strategy.offset, False}
+    ]
 
 
 def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:

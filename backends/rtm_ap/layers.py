@@ -13,6 +13,7 @@ from backends.rtm_ap.decisions import Decision
 from backends.rtm_ap.layout import CapacityError, Demand, Geometry, layout_of
 from backends.rtm_ap.linear import LinearCompiler
 from backends.rtm_ap.strategy import Strategy
+from backends.rtm_ap.sums import LayerSums
 from ir.errors import UserError
 from ir.isa import Field, Op
 from ir.lower import Copy, Layer, Linear, Maximum
@@ -44,16 +45,28 @@ class Sample:
     share: float
 
 
+def sums_of(layer: Layer, sources: list[Source]) -> LayerSums | None:
+    """What the sums of a layer are, for every strategy, if it has any. Raises UserError, naming the layer."""
+    if not isinstance(layer.body, Linear):
+        return None
+    try:
+        return LayerSums(layer, layer.body, sources)
+    except UserError as error:
+        raise type(error)(f"layer {layer.name}: {error}") from None
+
+
 def compile_layer(
-    layer: Layer, geometry: Geometry, sources: list[Source], output: int, strategy: Strategy
+    layer: Layer, sums: LayerSums | None, geometry: Geometry, sources: list[Source], output: int, strategy: Strategy
 ) -> CompiledLayer:
-    """``sources``: where the layer's sources are stored; ``output``: index into Program.tensors of what it stores.
+    """``sums``: the layer's ``sums_of``; ``sources``: where the layer's sources are stored; ``output``: index into
+    Program.tensors of what it stores.
 
     Raises UserError (CapacityError where it fits no tiling), naming the layer.
     """
     try:
         if isinstance(layer.body, Linear):
-            compiler = LinearCompiler(layer, layer.body, geometry, sources, strategy)
+            assert sums is not None
+            compiler = LinearCompiler(sums, geometry, strategy)
             built = _first_fit(layer.type.channels, strategy.outputs, geometry, compiler.compile)
             parts = [(builder.tile(), outputs) for builder, outputs, _ in built]
             statistics = statistics_of(layer, layer.body, [builder for builder, _, _ in built])
@@ -68,12 +81,11 @@ def compile_layer(
     return CompiledLayer(program, fields)
 
 
-def sample_layer(layer: Layer, geometry: Geometry, sources: list[Source], strategy: Strategy, groups: int) -> Sample:
+def sample_layer(sums: LayerSums, geometry: Geometry, strategy: Strategy, groups: int) -> Sample:
     """The first tile of a layer of sums with at most about ``groups`` of its groups. Raises CapacityError where it fits
     no tiling."""
-    assert isinstance(layer.body, Linear)
-    compiler = LinearCompiler(layer, layer.body, geometry, sources, strategy)
-    for ranges in tilings(len(compiler.plans), strategy.outputs):
+    compiler = LinearCompiler(sums, geometry, strategy)
+    for ranges in tilings(len(sums.plans), strategy.outputs):
         try:
             builder, _, share = compiler.compile(ranges[0], groups)
             return Sample(builder.tile(), len(ranges), share)

@@ -8,19 +8,18 @@ from functools import cached_property
 import numpy as np
 
 from backends.rtm_ap.arithmetic import Style, bits_needed
-from backends.rtm_ap.builder import Source, TileBuilder, field_of, interval_types, variable_types
-from backends.rtm_ap.channels import SUM, ChannelPlan, held_intervals, plan_channels
+from backends.rtm_ap.builder import TileBuilder, field_of, variable_types
+from backends.rtm_ap.channels import SUM
 from backends.rtm_ap.layout import CapacityError, Demand, Geometry, Layout, layout_of
-from backends.rtm_ap.requantise import Operand, ScaledSum, emit_scale, emit_steps, scaled_sum
+from backends.rtm_ap.requantise import Operand, emit_scale, emit_steps
 from backends.rtm_ap.shared_sums import AccumulatorOverflow, emit_sums
 from backends.rtm_ap.sharing import shared
 from backends.rtm_ap.strategy import Strategy
-from ir.adders import NODE, AdderDag, terms_of
-from ir.cse.clusters import clusters
+from backends.rtm_ap.sums import LayerSums
+from ir.adders import NODE, AdderDag
 from ir.cse.row_sums import intervals
 from ir.isa import Field, Op
-from ir.lower import Layer, Linear
-from ir.requantise import ConstantPlan, Interval, ScalePlan
+from ir.requantise import ConstantPlan, ScalePlan
 from ir.types import IntType
 
 TEMPORARY_COLUMNS = (96, 64, 32, 16, 8)
@@ -42,72 +41,10 @@ class Group:
 class LinearCompiler:
     """One layer of sums under one strategy."""
 
-    def __init__(
-        self, layer: Layer, body: Linear, geometry: Geometry, sources: list[Source], strategy: Strategy
-    ) -> None:
-        self.layer, self.body, self.geometry, self.sources = layer, body, geometry, sources
-        self.strategy = strategy
-        self.plans = plan_channels(layer, body)
-        self.lo, self.hi = layer.variables["lo"], layer.variables["hi"]
-        self.together = max(1, min(strategy.together or body.taps, len(layer.variables)))
-        self.group_of, self.slot_of = self._grouping()
-        self.terms = self._signed_terms()
-        self.initial = np.array([plan.initial for plan in self.plans], np.int64)
-        self.held = held_intervals(layer, body, self.plans)
-        self.totals = self._totals()
-        self.finished = [self._finished(channel) for channel in range(len(self.plans))]
-        self.output_widths, self.output_signed = interval_types(layer.type.lo, layer.type.hi)
-
-    def _grouping(self) -> tuple[np.ndarray, np.ndarray]:
-        """(group, place in it) of every variable."""
-        inputs, taps = len(self.layer.variables), self.body.taps
-        windows, rest = divmod(self.together, taps)
-        if not self.strategy.cluster or rest or inputs % taps:
-            return np.divmod(np.arange(inputs), self.together)
-        terms = terms_of(self.body.outputs, self.body.variables, self.body.weights)
-        group, slot = np.empty(inputs, np.int64), np.empty(inputs, np.int64)
-        for number, chosen in enumerate(clusters(terms, inputs, len(self.plans), taps, windows)):
-            variables = (chosen[:, None] * taps + np.arange(taps)).ravel()
-            group[variables], slot[variables] = number, np.arange(len(variables))
-        return group, slot
-
-    def _signed_terms(self) -> np.ndarray:
-        """All TERM records with the plans' signs, ordered by (group, output, variable)."""
-        body = self.body
-        useful = np.array([plan.accumulates for plan in self.plans])[body.outputs]
-        useful &= (self.lo[body.variables] != 0) | (self.hi[body.variables] != 0)
-        outputs, variables = body.outputs[useful], body.variables[useful]
-        signs = np.array([plan.sign for plan in self.plans], np.int64)
-        order = np.lexsort((variables, outputs, self.group_of[variables]))
-        return terms_of(outputs[order], variables[order], (body.weights[useful] * signs[outputs])[order])
-
-    def _totals(self) -> dict[int, ScaledSum]:
-        """Of the channels with a shift-add requantisation: how its total is formed."""
-        totals = {}
-        for channel, plan in enumerate(self.plans):
-            if isinstance(plan.plan, ScalePlan):
-                own = [self.held[channel]] if plan.accumulates else []
-                totals[channel] = scaled_sum(plan.plan, [*own, *self._intervals(plan, channel)], plan.accumulates)
-        return totals
-
-    def _finished(self, channel: int) -> IntType:
-        """The type that a channel's accumulator has when it is summed: that of its values, wider where the
-        requantisation is summed in place or readers pad the output with other values."""
-        lo, hi = self.held[channel]
-        if self.plans[channel].plan is None:
-            return IntType.containing(
-                min(lo, int(self.layer.type.lo[channel])), max(hi, int(self.layer.type.hi[channel]))
-            )
-        kind = IntType.containing(lo, hi)
-        total = self.totals.get(channel)
-        if total is not None and total.in_place:
-            return IntType(max(kind.bits + (total.signed and not kind.signed), total.width), total.signed)
-        return kind
-
-    def _intervals(self, plan: ChannelPlan, channel: int) -> list[Interval]:
-        """Of the gathered operands."""
-        variables = [self.body.operands[i][channel] for i in plan.operands if i != SUM]
-        return [(int(v["lo"]), int(v["hi"])) for v in variables]
+    def __init__(self, sums: LayerSums, geometry: Geometry, strategy: Strategy) -> None:
+        self.sums, self.geometry, self.strategy = sums, geometry, strategy
+        self.together = max(1, min(strategy.together or sums.body.taps, len(sums.layer.variables)))
+        self.group_of, self.slot_of, self.terms = sums.grouping(self.together, strategy.cluster)
 
     def compile(self, channels: np.ndarray, groups_at_most: int = 0) -> tuple[TileBuilder, list[Field], float]:
         """One tile: its instructions, where its outputs lie, and which share of its groups it has: with
@@ -133,27 +70,22 @@ class LinearCompiler:
         """Bits of the widest sum of one output's terms of one group, offsets included; 0 where none is made."""
         if not self.strategy.row_sums or not len(self.terms):
             return 0
-        widths, _ = variable_types(self.sources, self.layer.variables)
-        largest = np.int64(1) << (widths[self.terms["operand"]] + self.terms["shift"])
-        key = self.group_of[self.terms["operand"]] * len(self.plans) + self.terms["output"]
+        largest = np.int64(1) << (self.sums.variable_widths[self.terms["operand"]] + self.terms["shift"])
+        key = self.group_of[self.terms["operand"]] * len(self.sums.plans) + self.terms["output"]
         starts = np.flatnonzero(np.diff(key, prepend=-1))
         return int(np.add.reduceat(largest, starts).max()).bit_length() + (0 if self.strategy.offset else 1)
 
     def _spaces(self, channels: np.ndarray, spare: int) -> np.ndarray:
         """Bits of the accumulators: for any partial sum, and for what they hold at the end."""
-        factors = self.terms["sign"].astype(np.int64) << self.terms["shift"]
-        one, other = factors * self.lo[self.terms["operand"]], factors * self.hi[self.terms["operand"]]
-        low, high = np.zeros(len(self.plans), np.int64), np.zeros(len(self.plans), np.int64)
-        np.add.at(low, self.terms["output"], np.minimum(np.minimum(one, other), 0))
-        np.add.at(high, self.terms["output"], np.maximum(np.maximum(one, other), 0))
+        sums = self.sums
         if self.strategy.offset:
-            low, high = np.zeros_like(low), high - low
+            low, high = np.zeros_like(sums.low), sums.high - sums.low
         else:
-            low, high = low + self.initial, high + self.initial
+            low, high = sums.low + sums.initial, sums.high + sums.initial
         return np.array(
             [
-                max(bits_needed(low[c], high[c], low[c] < 0) + spare, self.finished[c].bits)
-                if self.plans[c].accumulates
+                max(bits_needed(low[c], high[c], low[c] < 0) + spare, sums.finished[c].bits)
+                if sums.plans[c].accumulates
                 else 0
                 for c in channels.tolist()
             ],
@@ -161,24 +93,24 @@ class LinearCompiler:
         )
 
     def _demand(self, channels: np.ndarray, temporaries: int, spare: int) -> Demand:
-        widths, _ = variable_types(self.sources, self.layer.variables)
-        operands = [variable_types(self.sources, operand)[0] for operand in self.body.operands]
-        raw = np.array([self.plans[c].plan is None for c in channels])
+        sums = self.sums
+        operands = [variable_types(sums.sources, operand)[0] for operand in sums.body.operands]
+        raw = np.array([sums.plans[c].plan is None for c in channels])
         return Demand(
             accumulators=self._spaces(channels, spare),
-            outputs=np.where(raw, 0, self.output_widths[channels]),
-            inputs=len(self.layer.variables),
-            input_width=int(widths.max(initial=1)),
+            outputs=np.where(raw, 0, sums.output_widths[channels]),
+            inputs=len(sums.layer.variables),
+            input_width=int(sums.variable_widths.max(initial=1)),
             together=self.together,
             operands=tuple(int(w.max()) for w in operands),
-            total=max((self.totals[c].width for c in channels.tolist() if c in self.totals), default=1),
+            total=max((sums.totals[c].width for c in channels.tolist() if c in sums.totals), default=1),
             row_sum=self._row_sum,
             temporaries=temporaries,
         )
 
     def _groups(self, channels: np.ndarray, at_most: int) -> tuple[list[Group], float]:
         """The groups that have terms in these channels, or ``at_most`` of them, and their share of all."""
-        local = np.full(len(self.plans), -1)
+        local = np.full(len(self.sums.plans), -1)
         local[channels] = np.arange(len(channels))
         terms = self.terms[local[self.terms["output"]] >= 0]
         if not len(terms):
@@ -194,7 +126,7 @@ class LinearCompiler:
         variables = np.unique(inside["operand"])
         inside["operand"] = np.searchsorted(variables, inside["operand"])
         inside["output"] = local[inside["output"]]
-        dag = AdderDag(self.lo[variables], self.hi[variables], np.zeros(0, NODE), inside, outputs)
+        dag = AdderDag(self.sums.lo[variables], self.sums.hi[variables], np.zeros(0, NODE), inside, outputs)
         if self.strategy.share:
             dag = shared(dag, self.strategy.block, self.strategy.budget_s, self.strategy.seed)
         return Group(self.slot_of[variables], variables, dag)
@@ -202,11 +134,11 @@ class LinearCompiler:
     def _emit_tile(
         self, channels: np.ndarray, groups: list[Group], layout: Layout, spare: int
     ) -> tuple[TileBuilder, list[Field]]:
-        builder = TileBuilder(self.sources, self.strategy.share_constants)
+        builder = TileBuilder(self.sums.sources, self.strategy.share_constants)
         accumulators = layout.accumulators()
         if not self.strategy.offset:
             builder.phase("clear")
-            for place, initial in zip(accumulators, self.initial[channels].tolist(), strict=True):
+            for place, initial in zip(accumulators, self.sums.initial[channels].tolist(), strict=True):
                 if initial:
                     kind = IntType.containing(initial, initial)
                     place["width"], place["signed"] = kind.bits, kind.signed
@@ -216,8 +148,8 @@ class LinearCompiler:
         builder.phase("requantise")
         outputs = []
         for index, channel in enumerate(channels.tolist()):
-            out = layout.output(index, int(self.output_widths[channel]), bool(self.output_signed[channel]))
-            main = self._finish(builder, accumulators[index], channel) if self.plans[channel].accumulates else None
+            out = layout.output(index, int(self.sums.output_widths[channel]), bool(self.sums.output_signed[channel]))
+            main = self._finish(builder, accumulators[index], channel) if self.sums.plans[channel].accumulates else None
             outputs.append(self._requantise(builder, layout, channel, main, out))
         return builder, outputs
 
@@ -236,7 +168,7 @@ class LinearCompiler:
             places_of = np.concatenate([slot * self.together + group.slots for slot, group in enumerate(loaded)])
             builder.groups += 1
             builder.phase(f"load {builder.groups - 1}")
-            variables = self.layer.variables[np.concatenate([group.variables for group in loaded])]
+            variables = self.sums.layer.variables[np.concatenate([group.variables for group in loaded])]
             places = builder.gather(
                 variables, columns[places_of], domains[places_of], self.strategy.across, self.strategy.offset
             )
@@ -253,7 +185,7 @@ class LinearCompiler:
 
     def _finish(self, builder: TileBuilder, accumulator: np.void, channel: int) -> Field:
         """What an accumulator holds becomes the channel's sum from its initial value, in the finished type."""
-        kind, initial = self.finished[channel], int(self.initial[channel])
+        kind, initial = self.sums.finished[channel], int(self.sums.initial[channel])
         summed = field_of(accumulator)
         field = replace(summed, width=kind.bits, signed=kind.signed)
         if not summed.width:
@@ -271,16 +203,16 @@ class LinearCompiler:
 
     def _requantise(self, builder: TileBuilder, layout: Layout, channel: int, main: Field | None, out: Field) -> Field:
         """Emit one channel's plan; returns where its output lies. ``main``: the sum, where the channel has one."""
-        plan = self.plans[channel]
+        plan = self.sums.plans[channel]
         if plan.plan is None and main is not None:
             return main
         if isinstance(plan.plan, ConstantPlan):
             builder.emit(Op.CONST, out, constants=(plan.plan.value,))
             return out
-        operands = [] if main is None else [Operand(main, self.held[channel])]
+        operands = [] if main is None else [Operand(main, self.sums.held[channel])]
         gathered = [i for i in plan.operands if i != SUM]
-        for i, interval in zip(gathered, self._intervals(plan, channel), strict=True):
-            variable = self.body.operands[i][channel : channel + 1]
+        for i, interval in zip(gathered, self.sums.intervals(channel), strict=True):
+            variable = self.sums.body.operands[i][channel : channel + 1]
             place = builder.gather_one(variable, *layout.operand(i), self.strategy.across)
             operands.append(Operand(place, interval))
         if isinstance(plan.plan, ScalePlan):
