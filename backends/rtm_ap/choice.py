@@ -36,6 +36,8 @@ INPUTS_TOGETHER = (8, 16, 24, 32, 40, 48)
 WIDE_WINDOW = 25
 BLOCKS = (0, 12, 24, 48)
 """Consecutive outputs that share: fewer share less, but their temporaries need not be held for long."""
+LEAST_USES = (3, 4, 6)
+"""A sum of its own costs writes: it may have to be used so often to pay."""
 OUTPUTS = (64, 128, 256)
 """Output channels of a tile at most: more load inputs less often, and leave fewer columns."""
 SAMPLE_GROUPS = 4
@@ -198,7 +200,10 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
         best = search.best([replace(s, row_sums=held.row_sums, offset=held.offset) for s in grid])
     if cse is not None:
         blocks = BLOCKS if best.across else (0,)
-        best = search.best([best, *(replace(best, share=True, block=block) for block in blocks)])
+        ways = [replace(best, share=True, block=block) for block in blocks]
+        ways += [replace(best, share=True, least_uses=least) for least in LEAST_USES]
+        shared = search.best(ways)
+        best = search.best([best, *(replace(shared, block=block) for block in blocks)])
         search.best([best, *_ways_to_hold(best)])
     return search.ranked()
 

@@ -128,7 +128,7 @@ class LinearCompiler:
         inside["output"] = local[inside["output"]]
         dag = AdderDag(self.sums.lo[variables], self.sums.hi[variables], np.zeros(0, NODE), inside, outputs)
         if self.strategy.share:
-            dag = shared(dag, self.strategy.block, self.strategy.budget_s, self.strategy.seed)
+            dag = shared(dag, self.strategy.block, self.strategy.least_uses, self.strategy.budget_s, self.strategy.seed)
         return Group(self.slot_of[variables], variables, dag)
 
     def _emit_tile(

@@ -11,18 +11,20 @@ class Strategy:
 
     ``together``: how many inputs are summed together, in columns of their own; 0: the window of one channel;
     ``cluster``: windows that share much form a group, else neighbours do; ``share``: common subexpressions of a group
-    are shared, by ``block`` consecutive outputs at a time (0: all of a tile); ``row_sums``: what a group adds to an
-    output is summed before it meets the accumulator; ``across``: fields across columns, else along nanowires;
-    ``outputs``: most output channels of a tile, 0 for as many as fit; ``offset``: values are held as unsigned numbers a
-    constant above them, else in two's complement; ``overwrite``: sums out of place overwrite their columns, else these
-    are cleared first; ``share_constants``: equal constants are kept once; ``budget_s``, ``seed``: work to spend on each
-    group's sharing, in seconds of a typical core, and the seed of its random draws.
+    are shared, by ``block`` consecutive outputs at a time (0: all of a tile), where they are used ``least_uses`` times;
+    ``row_sums``: what a group adds to an output is summed before it meets the accumulator; ``across``: fields across
+    columns, else along nanowires; ``outputs``: most output channels of a tile, 0 for as many as fit; ``offset``: values
+    are held as unsigned numbers a constant above them, else in two's complement; ``overwrite``: sums out of place
+    overwrite their columns, else these are cleared first; ``share_constants``: equal constants are kept once;
+    ``budget_s``, ``seed``: work to spend on each group's sharing, in seconds of a typical core, and the seed of its
+    random draws.
     """
 
     together: int = 0
     cluster: bool = False
     share: bool = False
     block: int = 0
+    least_uses: int = 2
     row_sums: bool = False
     across: bool = False
     outputs: int = 0
@@ -33,10 +35,16 @@ class Strategy:
     seed: int = 0
 
     def __str__(self) -> str:
+        sharing = "not shared"
+        if self.share:
+            sharing = "shared" + f" over {self.block} outputs" * (self.block > 0)
+            sharing += f" where used {self.least_uses} times" * (self.least_uses > 2)
         parts = [
-            f"{self.together or 'one window of'} inputs together" + (", clustered" if self.cluster else ""),
-            ("shared" + (f" over {self.block} outputs" if self.block else "")) if self.share else "not shared",
+            f"{self.together or 'one window of'} inputs together" + ", clustered" * self.cluster,
+            sharing,
             f"at most {self.outputs} outputs a tile" if self.outputs else "as many outputs as fit",
             "across columns" if self.across else "along nanowires",
+            *["row sums first"] * self.row_sums,
+            *["all unsigned"] * self.offset,
         ]
         return ", ".join(parts)

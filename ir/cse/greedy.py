@@ -210,8 +210,9 @@ def extract(
     operands: int,
     nodes: np.ndarray,
     random: np.ndarray,
+    least: int = 2,
 ) -> tuple[int, int]:
-    """Share pairs until none occurs twice.
+    """Share pairs until none occurs ``least`` (at least 2) times.
 
     ``codes``, ``starts``, ``lengths``: packed rows with shifts up to ``top``, updated in place.
     ``changed``: bool per row; pairs must occur at most once in the rows that are not changed. ``operands``: how many
@@ -270,7 +271,7 @@ def extract(
     own_seen = np.empty(max(2 * shifts, total if top else 0), np.int32)
     stamp = np.zeros(rows << (bits - 1), np.int32)
     added = work = 0
-    while bound > 1:
+    while bound >= least:
         operand = head[bound]
         head[bound] = -1
         while operand >= 0:
@@ -389,7 +390,9 @@ def extract(
 
 
 @numba.njit(cache=True, nogil=True)
-def _share(terms: np.ndarray, inputs: int, outputs: int, random: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+def _share(
+    terms: np.ndarray, inputs: int, outputs: int, random: np.ndarray, least: int
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """(temporaries, terms, were there two terms of an output with the same operand and shift)."""
     top = 0
     for k in range(len(terms)):
@@ -399,19 +402,20 @@ def _share(terms: np.ndarray, inputs: int, outputs: int, random: np.ndarray) -> 
         return np.empty(0, NODE), terms[:0].copy(), True
     nodes = np.empty((len(codes) // 2 + 1, 5), np.int32)
     changed = np.ones(outputs, np.bool_)
-    added, _ = extract(codes, starts, lengths, changed, top, inputs, nodes, random)
+    added, _ = extract(codes, starts, lengths, changed, top, inputs, nodes, random, least)
     temporaries, shared = unpack(codes, starts, lengths, top, nodes, added)
     return temporaries, shared, False
 
 
-def share_pairs(dag: AdderDag, *, seed: int = 0) -> AdderDag:
-    """Share two-term sums greedily; ``seed`` decides between equally good pairs.
+def share_pairs(dag: AdderDag, *, seed: int = 0, least: int = 2) -> AdderDag:
+    """Share two-term sums greedily; ``seed`` decides between equally good pairs. Those that would be used less than
+    ``least`` (at least 2) times are left alone.
 
     ``dag`` has no temporaries, and no two terms of an output have the same operand and shift (ValueError).
     """
     if len(dag.temporaries):
         raise ValueError("pairs are shared in sums without temporaries")
-    temporaries, terms, twice = _share(dag.terms, dag.inputs, dag.outputs, generator(seed))
+    temporaries, terms, twice = _share(dag.terms, dag.inputs, dag.outputs, generator(seed), least)
     if twice:
         raise ValueError("an output has two terms with the same operand and the same shift")
     return AdderDag(dag.lo, dag.hi, temporaries, terms, dag.outputs)
