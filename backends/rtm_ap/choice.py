@@ -195,7 +195,7 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
     if auto and cse is not None and cse.channels:
         grid += [replace(strategy, across=False) for strategy in grid]
     best = search.best(grid)
-    held = search.best([best, *_ways_to_hold(best)])
+    held = search.best([best, *_ways_to_hold(best, pipeline)])
     if held != best:
         best = search.best([replace(s, row_sums=held.row_sums, offset=held.offset) for s in grid])
     if cse is not None:
@@ -204,18 +204,17 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
         ways += [replace(best, share=True, least_uses=least) for least in LEAST_USES]
         shared = search.best(ways)
         best = search.best([best, *(replace(shared, block=block) for block in blocks)])
-        search.best([best, *_ways_to_hold(best)])
+        search.best([best, *_ways_to_hold(best, pipeline)])
     return search.ranked()
 
 
-def _ways_to_hold(strategy: Strategy) -> list[Strategy]:
-    """What the passes for row sums and widths allow does not always pay: a sum of its own is overwritten, and a
-    constant above a value flips bits where the value is 0."""
-    return [
-        replace(strategy, row_sums=row_sums, offset=offset)
-        for row_sums in {strategy.row_sums, False}
-        for offset in {strategy.offset, False}
-    ]
+def _ways_to_hold(strategy: Strategy, pipeline: Pipeline) -> list[Strategy]:
+    """Row sums of their own, and constants above values, each with and without where the passes leave it to the price:
+    such a sum is overwritten every time, and such a constant flips bits where the value is 0."""
+    sums, widths = pipeline.get(RowSums), pipeline.get(Widths)
+    row_sums = [False, True] if sums is not None and sums.when == "auto" else [sums is not None]
+    offset = [False, True] if widths is not None and widths.when == "auto" else [widths is not None]
+    return [replace(strategy, row_sums=first, offset=above) for first in row_sums for above in offset]
 
 
 def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:

@@ -19,7 +19,8 @@ class Cse:
 
     A group is a few input channels, seen through the layer's window; what several outputs add or subtract alike becomes
     a temporary. Narrow or dense ternary groups go through trit space, where reuse may cancel; the others share their
-    most frequent pair of terms, again and again. Weights of several bits share their canonical signed digits.
+    most frequent pair of terms, again and again. Weights of several bits share their canonical signed digits. With
+    ``tiling`` the price decides how often a sum must be used to be shared, as a temporary costs writes of its own.
 
     ``channels``: input channels of a group, 0: chosen by price; ``cluster``: channels that share much are put into one
     group; ``budget_s``: work to spend on ruin and recreate over the whole network, in seconds of a typical core (work
@@ -40,12 +41,15 @@ class RowSums:
     """What a group adds to an output is summed in a narrow temporary and meets the wide accumulator once.
 
     Narrow operands are summed first, so that carries ripple through few bits; only the last addition has the width of
-    the accumulator.
+    the accumulator. That saves searches and costs writes, for the temporary is overwritten every time.
+
+    ``when``: "always", or "auto": where the price says so, if ``tiling`` is on.
 
     Off: every term is added to the accumulator itself.
     """
 
     name: ClassVar[str] = "row-sums"
+    when: Literal["auto", "always"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,15 @@ class Widths:
     """Signed values are held as unsigned ones, a constant above their value, so that nothing is sign-extended.
 
     A carry ripples through the upper bits in 2 passes a bit instead of 4. The constants are known to the compiler: they
-    are taken off the sum at the end, once.
+    are taken off the sum at the end, once. That saves searches and columns, and costs writes where values are often 0.
+
+    ``when``: "always", or "auto": where the price says so, if ``tiling`` is on.
 
     Off: two's complement.
     """
 
     name: ClassVar[str] = "widths"
+    when: Literal["auto", "always"] = "auto"
 
 
 @dataclass(frozen=True)
