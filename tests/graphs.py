@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
 import numpy as np
 
 from backends.rtm_ap.compiler import Origin, compile_graph
+from backends.rtm_ap.passes import LEVELS as PASSES
+from backends.rtm_ap.passes import Cse, Pipeline
 from backends.target import Target, load_target
 from ir.graph import Graph, GraphError, GraphInput, GraphOutput
 from ir.ops import Concat, Conv, Flatten, Input, MaxPool, Op, Pad, Requantise, SumPool
@@ -52,8 +55,10 @@ def requantise(
 
 
 def program_of(graph: Graph, target: Target = NORMAL, level: str = "O0") -> Program:
+    """Compiled as a level does, with 0.3 s of ``cse.budget_s`` at most."""
     graph.verify()
-    return compile_graph(graph, target, Origin("00" * 32, level, ("dead-code",)))
+    passes = (replace(p, budget_s=min(p.budget_s, 0.3)) if isinstance(p, Cse) else p for p in PASSES[level].passes)
+    return compile_graph(graph, target, Origin("00" * 32, level, ("dead-code",)), pipeline=Pipeline(tuple(passes)))
 
 
 def random_inputs(graph: Graph, batch: int, seed: int) -> dict[str, np.ndarray]:

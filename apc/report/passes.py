@@ -1,4 +1,4 @@
-"""docs/passes.md, from the docstrings, options and levels of the passes.
+"""docs/passes.md, from the docstrings, options and levels of the passes, and what they do to examples.
 
 python -m apc.report.passes > docs/passes.md
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from apc.passes import KNOWN, Passes, choose_passes
-from backends.rtm_ap.passes import LAYER_PASSES, LEVELS
-from ir.passes.options import options_of, value_text
+from apc.report.pass_examples import ENERGY, EXAMPLES, TARGET, Equations, Example, Outcome, listing, outcome
+from apc.report.units import with_unit
+from backends.rtm_ap.passes import LAYER_PASSES, LEVELS, Tiling
+from ir.passes.options import as_text, options_of, value_text
 
 HEAD = """\
 # Passes
@@ -29,14 +31,22 @@ What they do to a network can be seen:
   the one that was taken, and why; after any other layer pass, counts of every layer without it and with it.
 - `--ablate` compiles again with each pass off in turn, and says what it is worth.
 """
+EXAMPLES_HEAD = f"""\
+Every pass below has an example that is small enough to read, compiled for `{TARGET}` without the pass and with it.
+Listings show the part of the instructions (docs/assembly.md) that matters, with the exact search and write passes,
+shift steps and encoded bits of each; `cN.dM:W` is a field of W bits from column N and domain M on, `s` where it is
+signed, `x` where it lies across columns. Tables count the whole program for one image, columns up to the last one in
+use; written bits and energy are estimates. So small a layer shows what a pass does; what it is worth to a network,
+`--ablate` shows.
+"""
 
 
 def passes_page() -> str:
     """The page, with a newline at its end."""
-    parts = [HEAD, "## Levels", _levels()]
+    parts = [HEAD, EXAMPLES_HEAD, "## Levels", _levels()]
     for name, kind in KNOWN.items():
         where = "layers" if name in LAYER_PASSES else "graph"
-        parts += [f"## {name} ({where})", *_section(kind)]
+        parts += [f"## {name} ({where})", *_section(kind), *_example(EXAMPLES[name])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -68,6 +78,43 @@ def _section(kind: type) -> Iterator[str]:
             for option in options_of(kind).values()
         ]
         yield _table(("option", "meaning", "values", "default"), rows)
+
+
+def _example(example: Example) -> Iterator[str]:
+    """What the pass does: the network, its instructions or graph without the pass and with it, and what both cost."""
+    off, on = outcome(example, on=False), outcome(example, on=True)
+    beside = f" beside `{','.join(map(as_text, example.base))}`" if example.base else ""
+    yield f"### Example: `{as_text(example.item)}`{beside}"
+    if isinstance(example.network, Equations):
+        yield _block(str(example.network))
+    for title, result in (("Without it:", off), ("With it:", on)):
+        yield title
+        yield _block(_shown(example, result))
+    if isinstance(example.item, Tiling):
+        yield "Its decision, as `--print-after tiling` prints it:"
+        yield _block(on.decisions)
+    yield _figures(off.figures, on.figures)
+
+
+def _shown(example: Example, result: Outcome) -> str:
+    """What the pass changes: instructions, or the graph."""
+    if isinstance(example.network, Equations):
+        return "\n".join(listing(result.program, example.phase))
+    return result.program.graph_text
+
+
+def _figures(off: Mapping[str, float], on: Mapping[str, float]) -> str:
+    """What an example costs without a pass and with it, and the change where there is one."""
+    rows = [
+        (title, *(with_unit(value, "J") if key == ENERGY else f"{value:,.0f}" for key, value in figures.items()))
+        for title, figures in (("without", off), ("with", on))
+    ]
+    changes = (f"{on[key] / off[key] - 1:+.1%}" if off[key] and on[key] != off[key] else "" for key in on)
+    return _table(("", *on), [*rows, ("change", *changes)])
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def option_meanings(kind: type) -> dict[str, str]:

@@ -86,9 +86,16 @@ class Search:
         return sorted((s for s, c in self.tried.items() if not c.refused), key=self.price)
 
 
-def compile_best(layer: Layer, target: Target, sources: list[Source], output: int, pipeline: Pipeline) -> CompiledLayer:
-    """Compile a layer with the strategy of the least expected energy for one image, among those the pipeline allows.
-    Raises UserError where none fits."""
+def compile_best(
+    layer: Layer, sources: list[Source], output: int, *, target: Target, pipeline: Pipeline, term_budget_s: float
+) -> CompiledLayer:
+    """Compile a layer, independent of all others, with the strategy of the least expected energy for one image, among
+    those the pipeline allows.
+
+    ``sources``: where its sources are stored; ``output``: index into Program.tensors of what it stores;
+    ``term_budget_s``: work to improve what is shared, once the strategy is chosen, in seconds for each term. Raises
+    UserError where no strategy fits.
+    """
     geometry = Geometry(target.array.columns, target.array.domains)
     bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
     sums = sums_of(layer, sources)
@@ -105,7 +112,8 @@ def compile_best(layer: Layer, target: Target, sources: list[Source], output: in
     refused: dict[Strategy, Candidate] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
-            compiled = compile_layer(layer, sums, geometry, sources, output, strategy)
+            improved = replace(strategy, term_budget_s=term_budget_s)
+            compiled = compile_layer(layer, sums, geometry, sources, output, improved)
         except CapacityError as error:
             refused[strategy], reason = Candidate(str(strategy), refused=str(error)), error
             continue

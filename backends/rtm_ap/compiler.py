@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from backends.rtm_ap.builder import Source
 from backends.rtm_ap.choice import compile_best
 from backends.rtm_ap.decisions import Decision
 from backends.rtm_ap.layers import CompiledLayer
 from backends.rtm_ap.parallel import Progress, compile_layers
-from backends.rtm_ap.passes import LEVELS, Encoding, Pipeline
+from backends.rtm_ap.passes import LEVELS, Cse, Encoding, Pipeline
 from backends.target import Target
 from ir.graph import Graph, GraphInput, GraphOutput
-from ir.lower import Layer, lower
+from ir.lower import Layer, Linear, lower
 from ir.ops import Input
 from ir.program import COMPACT, FIELD, PLAIN, Boundary, Program, StoredTensor
 from ir.types import TensorType
@@ -50,9 +49,10 @@ def compile_graph(
         pipeline = LEVELS[origin.level]
     lowered = lower(graph)
     inputs = {node: lowered.inputs[node] for node in graph.order() if isinstance(graph.op(node), Input)}
-    compiled = compile_layers(
-        lowered.layers, inputs, partial(compile_one, target=target, pipeline=pipeline), workers, progress
+    compile_one = partial(
+        compile_best, target=target, pipeline=pipeline, term_budget_s=_term_budget_s(pipeline, lowered.layers)
     )
+    compiled = compile_layers(lowered.layers, inputs, compile_one, workers, progress)
     for result in compiled:
         if decided is not None and result.decision is not None:
             decided(result.decision)
@@ -78,11 +78,11 @@ def compile_graph(
     )
 
 
-def compile_one(
-    layer: Layer, sources: list[Source], output: int, *, target: Target, pipeline: Pipeline
-) -> CompiledLayer:
-    """One layer, independent of all others: ``backends.rtm_ap.choice``."""
-    return compile_best(layer, target, sources, output, pipeline)
+def _term_budget_s(pipeline: Pipeline, layers: Sequence[Layer]) -> float:
+    """What `cse.budget_s` of the whole network gives each nonzero weight."""
+    cse = pipeline.get(Cse)
+    weights = sum(len(layer.body.weights) for layer in layers if isinstance(layer.body, Linear))
+    return cse.budget_s / max(1, weights) if cse is not None else 0.0
 
 
 def _stored_shape(layer: Layer, compiled: CompiledLayer) -> tuple[int, int, int]:

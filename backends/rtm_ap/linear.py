@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from zlib import crc32
 
 import numpy as np
 
@@ -119,16 +120,18 @@ class LinearCompiler:
         starts = np.flatnonzero(np.diff(number, prepend=-1))
         spans = list(zip(starts.tolist(), [*starts[1:].tolist(), len(terms)], strict=True))
         chosen = spans if not at_most else spans[:: -(-len(spans) // at_most)]
-        return [self._group(terms[a:b], local, len(channels)) for a, b in chosen], len(chosen) / len(spans)
+        return [self._group(terms[a:b], local, channels) for a, b in chosen], len(chosen) / len(spans)
 
-    def _group(self, terms: np.ndarray, local: np.ndarray, outputs: int) -> Group:
+    def _group(self, terms: np.ndarray, local: np.ndarray, channels: np.ndarray) -> Group:
         inside = terms.copy()
         variables = np.unique(inside["operand"])
         inside["operand"] = np.searchsorted(variables, inside["operand"])
         inside["output"] = local[inside["output"]]
-        dag = AdderDag(self.sums.lo[variables], self.sums.hi[variables], np.zeros(0, NODE), inside, outputs)
-        if self.strategy.share:
-            dag = shared(dag, self.strategy.block, self.strategy.least_uses, self.strategy.budget_s, self.strategy.seed)
+        dag = AdderDag(self.sums.lo[variables], self.sums.hi[variables], np.zeros(0, NODE), inside, len(channels))
+        strategy = self.strategy
+        if strategy.share:
+            who = f"{strategy.seed} {self.sums.layer.name} {channels[0]} {variables[0]}"
+            dag = shared(dag, strategy.block, strategy.least_uses, strategy.term_budget_s, crc32(who.encode()))
         return Group(self.slot_of[variables], variables, dag)
 
     def _emit_tile(

@@ -16,8 +16,8 @@ class Strategy:
     columns, else along nanowires; ``outputs``: most output channels of a tile, 0 for as many as fit; ``offset``: values
     are held as unsigned numbers a constant above them, else in two's complement; ``overwrite``: sums out of place
     overwrite their columns, else these are cleared first; ``share_constants``: equal constants are kept once;
-    ``budget_s``, ``seed``: work to spend on each group's sharing, in seconds of a typical core, and the seed of its
-    random draws.
+    ``term_budget_s``, ``seed``: work to spend on improving a group's sharing, in seconds of a typical core for each of
+    its terms (None: none at all, for a price), and the seed of the random draws.
     """
 
     together: int = 0
@@ -31,7 +31,7 @@ class Strategy:
     offset: bool = False
     overwrite: bool = False
     share_constants: bool = False
-    budget_s: float = 0.0
+    term_budget_s: float | None = None
     seed: int = 0
 
     def __str__(self) -> str:

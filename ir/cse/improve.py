@@ -16,8 +16,11 @@ from ir.cse.draws import draw, generator
 from ir.cse.greedy import extract
 from ir.cse.packing import bits_for, pack, unpack
 
-WORK_PER_SECOND = 150_000_000
+WORK_PER_SECOND = 250_000_000
 """Terms handled in a second. A budget in seconds is a budget in terms, so that every machine finds the same."""
+
+PATIENCE = 3000
+"""Steps without a better solution after which none is expected: small groups end long before their budget."""
 
 TEMPERATURE = 0.3
 RANDOM = 1 << 30
@@ -167,6 +170,7 @@ def _step(
     nodes: np.ndarray,
     count: int,
     random: np.ndarray,
+    least: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     """One neighbour of a solution: (codes, lengths, nodes, how many nodes, work). Rows start at ``starts`` in both.
 
@@ -214,16 +218,26 @@ def _step(
             length = _reapply(new_codes, begin, most, position, new_nodes, kept, inputs, top)
             work += kept * (top + 1)
         new_lengths[row] = length
-    added, visited = extract(new_codes, starts, new_lengths, changed, top, inputs + kept, new_nodes[kept:], random)
+    added, visited = extract(
+        new_codes, starts, new_lengths, changed, top, inputs + kept, new_nodes[kept:], random, least
+    )
     return new_codes, new_lengths, new_nodes, kept + added, work + 2 * visited
 
 
 @numba.njit(cache=True, nogil=True)
 def _cost(
-    codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bits: int, inputs: int, nodes: np.ndarray, count: int
+    codes: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    bits: int,
+    inputs: int,
+    nodes: np.ndarray,
+    count: int,
+    least: int,
 ) -> int:
+    """Additions, where a temporary pays from ``least`` uses on: it costs one addition and ``least`` - 2 more."""
     uses, _ = _used(codes, starts, lengths, bits, inputs, nodes, count)
-    return np.count_nonzero(uses[inputs:]) + lengths.sum()
+    return (least - 1) * np.count_nonzero(uses[inputs:]) + lengths.sum()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -239,20 +253,24 @@ def _search(
     steps: int,
     work: int,
     random: np.ndarray,
+    least: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     bits = bits_for(top)
-    cost = _cost(codes, starts, lengths, bits, inputs, nodes, count)
+    cost = _cost(codes, starts, lengths, bits, inputs, nodes, count, least)
     best = (codes, lengths, nodes, count)
     best_cost = cost
-    while steps > 0 and work > 0:
-        other = _step(plain, codes, starts, lengths, top, inputs, nodes, count, random)
+    patience = PATIENCE
+    while steps > 0 and work > 0 and patience > 0:
+        other = _step(plain, codes, starts, lengths, top, inputs, nodes, count, random, least)
         steps -= 1
+        patience -= 1
         work -= other[4]
-        other_cost = _cost(other[0], starts, other[1], bits, inputs, other[2], other[3])
+        other_cost = _cost(other[0], starts, other[1], bits, inputs, other[2], other[3], least)
         if other_cost <= cost or draw(random, RANDOM) < RANDOM * math.exp((cost - other_cost) / TEMPERATURE):
             codes, lengths, nodes, count, cost = other[0], other[1], other[2], other[3], other_cost
             if cost < best_cost:
                 best, best_cost = (codes, lengths, nodes, count), cost
+                patience = PATIENCE
     return best
 
 
@@ -266,6 +284,7 @@ def _improve(
     steps: int,
     work: int,
     random: np.ndarray,
+    least: int,
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """(temporaries, terms, can the shared sums come from the plain ones?)"""
     count, top = len(temporaries), 0
@@ -294,7 +313,7 @@ def _improve(
         )
         nodes[k, 4] = node["right_sign"]
     codes, lengths, nodes, count = _search(
-        (plain_codes, plain_lengths), codes, starts, lengths, top, inputs, nodes, count, steps, work, random
+        (plain_codes, plain_lengths), codes, starts, lengths, top, inputs, nodes, count, steps, work, random, least
     )
     new_temporaries, new_terms = unpack(codes, starts, lengths, top, nodes, count)
     return new_temporaries, new_terms, True
@@ -306,12 +325,21 @@ def work_for(budget_s: float) -> int:
 
 
 def improve(
-    plain: AdderDag, shared: AdderDag, *, budget_s: float = math.inf, steps: int | None = None, seed: int = 0
+    plain: AdderDag,
+    shared: AdderDag,
+    *,
+    budget_s: float = math.inf,
+    steps: int | None = None,
+    seed: int = 0,
+    least: int = 2,
 ) -> AdderDag:
     """A DAG with at most as many additions as ``shared``; both compute the same sums, ``plain`` has no temporaries.
 
-    Stops after ``steps`` or when the work of ``budget_s`` is done (``work_for``), whichever comes first; one of
-    them must be given (ValueError). The result depends on nothing else.
+    With a higher ``least`` a temporary counts as ``least`` - 1 additions: it pays if used more often than that.
+
+    Stops after ``steps``, when the work of ``budget_s`` is done (``work_for``), or when PATIENCE steps in a row found
+    nothing better, whichever comes first; ``steps`` or ``budget_s`` must be given (ValueError). The result depends on
+    nothing else.
     """
     if steps is None and math.isinf(budget_s):
         raise ValueError("improve needs steps or budget_s")
@@ -325,6 +353,7 @@ def improve(
         UNBOUNDED if steps is None else steps,
         work,
         generator(seed),
+        least,
     )
     if not fits:
         raise ValueError("the shared sums have more terms, temporaries or shifts than the plain ones")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from apc.passes import KNOWN
+from apc.report.pass_examples import EXAMPLES, Equations, outcome
 from apc.report.passes import option_meanings, passes_page
+from ir.interpreter import run_graph
 from ir.passes.options import options_of
+from ir.types import IntType
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "passes.md"
 
@@ -21,6 +25,20 @@ def test_the_page_is_current() -> None:
 def test_docstrings_explain_every_option(name: str) -> None:
     meanings = option_meanings(KNOWN[name])
     assert list(meanings) == list(options_of(KNOWN[name])) and all(meanings.values())
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_pass_has_an_example_on_which_it_does_something(name: str) -> None:
+    off, on = (outcome(EXAMPLES[name], on) for on in (False, True))
+    assert off.figures.keys() == on.figures.keys() and off.figures != on.figures
+
+
+def test_equations_are_the_sums_that_are_compiled() -> None:
+    """What the page writes as text is what its programs compute."""
+    graph = Equations(("y0 = 5 + x0 - x2", "y1 = x1", "y2 = -x0 + x1"), IntType(4, False), IntType(6, True), 2).graph()
+    x = np.array([3, 7, 1, 9]).reshape(1, 1, 1, 4)
+    values = run_graph(graph, {"x": x})["clamped"]
+    assert values.reshape(3, 2).tolist() == [[7, 3], [7, 1], [4, -6]]
 
 
 def test_levels_and_options_are_tables() -> None:

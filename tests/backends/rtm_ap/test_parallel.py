@@ -101,10 +101,10 @@ def test_the_first_layer_that_fails_is_raised_whichever_ends_first(
 ) -> None:
     real = compiler.compile_best
 
-    def refuse(layer: Layer, *arguments: Any) -> CompiledLayer:
+    def refuse(layer: Layer, *arguments: Any, **options: Any) -> CompiledLayer:
         if layer.name in failing:
             raise UserError(f"layer {layer.name}: refused")
-        return real(layer, *arguments)
+        return real(layer, *arguments, **options)
 
     monkeypatch.setattr(parallel, "WorkerPool", ThreadPoolExecutor)  # the largest layers, the last, are started first
     monkeypatch.setattr(compiler, "compile_best", refuse)

@@ -48,6 +48,31 @@ def test_a_budget_in_seconds_is_a_number_of_terms() -> None:
     assert same_dag(improve(plain, shared, budget_s=0), shared)
 
 
+def test_sums_without_terms_end_at_once() -> None:
+    plain = dag_of(np.zeros((7, 1), np.int64))
+    assert same_dag(improve(plain, plain, budget_s=1e-5), plain)
+
+
+def test_more_work_is_never_worse() -> None:
+    plain = dag_of(ternary(40, 30, 0.3, 4))
+    shared = share_pairs(plain)
+    found = [adds(improve(plain, shared, budget_s=budget_s, seed=7)) for budget_s in (0, 0.001, 0.01, 0.1)]
+    assert found == sorted(found, reverse=True) and found[-1] < found[0]
+
+
+def test_dearer_temporaries_are_fewer_and_used_more_often() -> None:
+    plain = dag_of(ternary(48, 30, 0.4, 5))
+    counts = []
+    for least in (2, 3, 5):
+        shared = share_pairs(plain, least=least)
+        better = improve(plain, shared, steps=300, least=least)
+        assert np.array_equal(better.matrix(), plain.matrix())
+        cost = [(least - 1) * len(dag.temporaries) + len(dag.terms) for dag in (better, shared)]
+        assert cost[0] <= cost[1]
+        counts.append(len(better.temporaries))
+    assert counts[0] > counts[1] > counts[2]
+
+
 def test_no_temporary_is_left_unused() -> None:
     plain = dag_of(ternary(48, 30, 0.3, 2))
     better = improve(plain, share_pairs(plain), steps=50)
