@@ -2,8 +2,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 
-.PHONY: setup demo test lint format bench constraints clean
+.PHONY: setup demo test lint format bench bench-peers constraints clean
 
 setup: $(READY)
 
@@ -33,6 +35,19 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# The group that needs packages which nothing else does, in a virtual environment of its own.
+bench-peers: $(PEERS_READY)
+	$(PEERS)/bin/python -m benchmarks cse
+
+$(PEERS_READY): pyproject.toml constraints.txt benchmarks/constraints-peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt hatchling editables
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt \
+	  --constraint benchmarks/constraints-peers.txt da4ml
+	touch $(PEERS_READY)
+
 constraints: $(READY)
 	{ echo "# Every version that was tested together (make setup). Renew with: make constraints"; \
 	  $(BIN)/python -m pip freeze --exclude-editable --exclude apc-rtm | sed 's/+cpu$$//'; } > constraints.txt.new
@@ -40,5 +55,5 @@ constraints: $(READY)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -71,7 +71,7 @@ def da4ml(matrix: np.ndarray) -> tuple[int, float]:
     try:
         solve = importlib.import_module("da4ml.cmvm").solve
     except ImportError as error:
-        raise ApcError("da4ml is not installed: pip install da4ml==0.6.0") from error
+        raise ApcError("da4ml is not installed: run this group with `make bench-peers`") from error
     # da4ml misreads kernels that are not in C order, without an error.
     kernel = np.ascontiguousarray(matrix.T.astype(np.float32))
     results = []

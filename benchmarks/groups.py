@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.arithmetic import arithmetic
 from benchmarks.command_line import command_line, first_call
 from benchmarks.compilation import compilation
 from benchmarks.cse import cse
@@ -21,6 +22,7 @@ GROUPS: dict[str, Group] = {
     "float_scales": float_scales,
     "compilation": compilation,
     "levels": levels,
+    "arithmetic": arithmetic,
     "simulation": simulation,
     "command_line": command_line,
     "first_call": first_call,

@@ -60,6 +60,21 @@ class Workload:
         return self._export("resnet18_float_scales.onnx", exact=False)
 
     @cached_property
+    def ternary_model(self) -> Path:
+        """The network with a ternary stem and classifier too."""
+        return self.ternary(DENSITY)
+
+    def ternary(self, density: float) -> Path:
+        """The same with another share of nonzero weights; its file is made once."""
+        from examples.resnet18 import build
+
+        size, path = self.size, self.folder / f"resnet18_ternary_{density}.onnx"
+        if not path.exists():
+            options = {"size": size.image, "width": size.width, "num_classes": size.classes}
+            self._save(build(**options, density=density, ternary_ends=True), path, exact=True)
+        return path
+
+    @cached_property
     def compilation(self) -> Usage:
         """What `apc compile -O0` took."""
         return self.compile(self.model)
@@ -101,9 +116,12 @@ class Workload:
         return measure([*command, "--threads", str(self.size.threads)], environment)
 
     def _export(self, name: str, *, exact: bool) -> Path:
+        path = self.folder / name
+        self._save(self.float_network, path, exact=exact)
+        return path
+
+    def _save(self, network: tuple[ResNet18, np.ndarray], path: Path, *, exact: bool) -> None:
         from examples.common import save_onnx
         from examples.drawn import export
 
-        path = self.folder / name
-        save_onnx(export(*self.float_network, exact=exact)[0], path)
-        return path
+        save_onnx(export(*network, exact=exact)[0], path)

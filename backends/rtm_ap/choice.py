@@ -33,6 +33,8 @@ from ir.lower import Layer, Linear
 WINDOWS_TOGETHER = (1, 2, 3, 4, 5, 6)
 INPUTS_TOGETHER = (8, 16, 24, 32, 40, 48)
 """Inputs of a group where one window is a single input, or too wide."""
+INPUTS_OF_A_POINT = 9
+"""Inputs that share like a channel where a window is one point, and has nothing to share: as many as 3x3 has."""
 WIDE_WINDOW = 25
 BLOCKS = (0, 12, 24, 48)
 """Consecutive outputs that share: fewer share less, but their temporaries need not be held for long."""
@@ -226,7 +228,9 @@ def _ways_to_hold(strategy: Strategy, pipeline: Pipeline) -> list[Strategy]:
 
 
 def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:
-    return replace(base, together=max(1, channels) * body.taps)
+    """Groups of so many channels."""
+    single = base.share and body.taps == 1
+    return replace(base, together=max(1, channels) * (INPUTS_OF_A_POINT if single else body.taps))
 
 
 def _together(base: Strategy, body: Linear, cse: Cse | None, tiling: Tiling | None) -> list[Strategy]:

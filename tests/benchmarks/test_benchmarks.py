@@ -80,6 +80,15 @@ def test_exactness_at_a_tiny_size(tmp_path: Path) -> None:
     assert "31 of 31 layers" in results[0].note
 
 
+@pytest.mark.slow
+def test_arithmetic_at_a_tiny_size(tmp_path: Path) -> None:
+    """Every measure is made; only those that hold for any network are met by this one."""
+    results = {result.measure: result for result in GROUPS["arithmetic"](Workload(QUICK, tmp_path))}
+    assert len(results) == 19
+    assert results["-O2: elements that differ from the reference"].ok
+    assert results["-O2: encoded bits of an instruction"].ok
+
+
 def test_a_failing_group_is_a_result_and_the_exit_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
