@@ -92,7 +92,7 @@ class Accounts:
 
     def cost(self, images: int, written_bits: Sequence[float] | None = None) -> CostReport:
         """The priced events of a batch. ``written_bits``: counted in each layer; by default what is expected of
-        independent uniform data, so that the report is an estimate."""
+        independent bits, so that the report is an estimate."""
         written = self.expected_written_bits(images) if written_bits is None else written_bits
         plans = self.plans(images)
         events = [self._events(index, plan, images, float(written[index])) for index, plan in enumerate(plans)]
@@ -109,7 +109,13 @@ class Accounts:
 
     @cached_property
     def _expected_per_row(self) -> list[float]:
-        return [sum(float(expected_written_bits(tile).sum()) for tile in layer.tiles) for layer in self.program.layers]
+        return [
+            sum(
+                float(expected_written_bits(tile, resident=layer.resident(index)).sum())
+                for index, tile in enumerate(layer.tiles)
+            )
+            for layer in self.program.layers
+        ]
 
     def _tile_cycles(self, tile: Tile, counts: StaticCounts) -> int:
         records = tile.instructions

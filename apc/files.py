@@ -39,11 +39,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_writable(path: str | Path | None) -> None:
-    """Raise UserError now where ``atomic_write`` of ``path`` would raise it after the work is done."""
+def require_writable(path: str | Path | None, *inputs: str | Path | None) -> None:
+    """Raise UserError now where ``atomic_write`` of ``path`` would raise it after the work is done, or where it would
+    replace one of the ``inputs`` (what is no file is ignored)."""
     if path is None:
         return
     goal = _goal(path)
+    if any(item is not None and Path(item).exists() and Path(item).resolve() == goal for item in inputs):
+        raise UserError(f"{path}: is read by this command and would be replaced; name another file to write")
     if not goal.parent.is_dir():
         raise UserError(f"{path}: cannot be written: there is no folder {goal.parent}; create it first")
     if not os.access(goal.parent, os.W_OK):

@@ -19,16 +19,22 @@ CONST, COPY, ADD, SUB, ADDO, SUBO, ADDC, EXTEND, GATHER, MAC = (
 )
 
 
-def follow(tile: Tile, others: np.ndarray, density: float) -> np.ndarray:
+def follow(tile: Tile, others: np.ndarray, density: float, fields: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Cells that each instruction flips on average in one row, float64[instructions].
 
     ``others``: the flips of instructions that compare (MAX, CLAMP, STEP), after which a result is uniform; ``density``:
-    of ones among unsigned gathered bits; signed ones, and all cells at first, hold a 1 as often as a 0.
+    of ones among unsigned gathered bits; signed ones, and all cells at first, hold a 1 as often as a 0, but for
+    ``fields``, FIELD records of what lies there from the start, and their ``values``, int64 [fields, positions].
     """
     records = tile.instructions
     columns = int(max((records[f"{x}_column"].max(initial=0) for x in "ra"), default=0))
     most = int(max((records[f"{x}_column"] * (records["op"] != MAC)).max(initial=0) for x in "b"))
     ones = np.full((max(columns, most) + 64) * DOMAINS, 0.5)
+    for field, held in zip(fields, values, strict=True):
+        step = DOMAINS if field["across"] else 1
+        place = int(field["column"]) * DOMAINS + int(field["domain"])
+        for bit in range(int(field["width"])):
+            ones[place + bit * step] = np.mean(held >> bit & 1)
     flips = others.astype(np.float64)
     _follow(records, tile.constants, ones, flips, density)
     return flips
@@ -115,7 +121,7 @@ def _add(
 
 @numba.njit(cache=True, nogil=True)
 def _follow(records: np.ndarray, constants: np.ndarray, ones: np.ndarray, flips: np.ndarray, density: float) -> None:
-    old, a, b, new = np.zeros(64), np.zeros(64), np.zeros(64), np.zeros(64)
+    old, a, b, new = np.zeros(64), np.zeros(64), np.zeros(128), np.zeros(64)  # b: of MAC, shifted by up to 62 bits
     carry = held_sign = 0.5
     for number in range(len(records)):
         record = records[number]

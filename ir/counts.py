@@ -34,6 +34,7 @@ from ir.switching import expected_flips
 ACTIVATION_DENSITY = 0.17
 """Ones among the bits of rectified activations. ASSUMED: the mean of 0.14, 0.16 and 0.22 in the ternary networks of
 examples/ (digits, MNIST, ResNet-18 with drawn weights), which no published figure replaces."""
+NOTHING_RESIDENT = np.zeros(0, FIELD), np.zeros((0, 0), np.int32)
 COMPARING = (Op.MAX, Op.CLAMP, Op.STEP)
 
 
@@ -286,10 +287,12 @@ def _trace_sources(fields: np.ndarray, array: np.ndarray, offsets: np.ndarray, s
             offset[column] = domain + width - 1
 
 
-def expected_written_bits(tile: Tile, density: float = ACTIVATION_DENSITY) -> np.ndarray:
+def expected_written_bits(
+    tile: Tile, density: float = ACTIVATION_DENSITY, resident: tuple[np.ndarray, np.ndarray] = NOTHING_RESIDENT
+) -> np.ndarray:
     """Cells that each instruction flips on average in one row, float64[instructions], if all bits were independent:
-    unsigned gathered ones 1 with probability ``density``, all others as often as not. Does not depend on OR-ed
-    searches."""
+    unsigned gathered ones 1 with probability ``density``, all others as often as not, but for ``resident`` FIELD
+    records and their values (int [fields, positions]). Does not depend on OR-ed searches."""
     signatures, index = distinct_signatures(tile)
     compared = np.array([expected_flips(sig) if sig.op in COMPARING else 0.0 for sig in signatures], np.float64)
-    return follow(tile, compared[index], density)
+    return follow(tile, compared[index], density, *resident)

@@ -89,6 +89,11 @@ class LayerProgram:
     resident_fields: np.ndarray = field(default_factory=lambda: np.zeros(0, FIELD))
     resident_values: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
 
+    def resident(self, tile: int) -> tuple[np.ndarray, np.ndarray]:
+        """The resident fields of a tile, and the values in them."""
+        chosen = self.resident_fields["tile"] == tile
+        return self.resident_fields[chosen], self.resident_values[chosen]
+
     @property
     def resident_bits(self) -> int:
         """Cells that one copy of the resident fields fills."""

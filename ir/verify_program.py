@@ -33,7 +33,8 @@ MAX_STRIDE = 1 << 20
 
 MAX_WIDTH = 63
 
-MAX_RESIDENT_WIDTH = 32
+MAX_RESIDENT_WIDTH = 31
+"""Their values are kept as int32."""
 
 BOUNDARY_DTYPES = ("float16", "float32", "float64", "bool", *(f"{u}int{n}" for n in (8, 16, 32, 64) for u in ("", "u")))
 

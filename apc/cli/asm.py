@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Assembles and writes. Returns 0; raises UserError, with file and line, for text that is not a program."""
     from apc import artifact
+    from apc.files import require_writable
     from ir.assembly import parse_lines
 
+    require_writable(args.output, args.text)
     try:
         with args.text.open(encoding="utf-8") as lines:
             program = parse_lines(lines, str(args.text))

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from apc.report.ablation import ablation_rows
     from apc.report.compilation import compile_report
 
-    require_writable(args.output)
+    require_writable(args.output, args.model, args.calibration)
     passes = choose_passes(args.level, args.passes, args.pass_options)
     shown = _shown(args.print_after, passes.names)
     options = CompileOptions(

@@ -22,9 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints or writes the text. Returns 0; raises UserError for a damaged program."""
     from apc import artifact
-    from apc.files import atomic_write
+    from apc.files import atomic_write, require_writable
     from ir.assembly import print_program, write_program
 
+    require_writable(args.output, args.program)
     program = artifact.load(args.program)
     if args.output is not None:
         with atomic_write(args.output) as temporary, temporary.open("w", encoding="utf-8") as out:

@@ -51,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
     """Quantises, writes the file, prints the layers. Returns 0; raises UserError for bad input."""
     import onnx
 
-    from apc.files import atomic_write
+    from apc.files import atomic_write, require_writable
     from apc.npz import read_npz
     from apc.quantize import quantize_model
 
+    require_writable(args.output, args.model, args.calibration)
     model = _read(args.model)
     calibration = read_npz(args.calibration) if args.calibration else None
     quantised = quantize_model(

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from apc.npz import read_npz, write_npz
     from apc.report.run import layer_table, run_report, summary
 
-    require_writable(args.output)
+    require_writable(args.output, args.program, args.input)
     program = artifact.load(args.program)
     inputs = read_npz(args.input)
     with console.progress("simulating") as update:

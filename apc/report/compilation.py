@@ -20,7 +20,7 @@ EVENTS = ("written_bits_estimate", "shifted_bits")
 
 def compile_report(program: Program, compile_s: float, warnings: list[str]) -> dict[str, Any]:
     """The payload of `apc compile --json` (docs/json.md). Counts are static and exact; energies are estimates for
-    one image, from the bits that independent uniform data would be expected to switch."""
+    one image, from the bits that are expected to switch."""
     accounts = Accounts(program)
     estimate = accounts.cost(images=1)
     layers = [_layer(program, index, statics, estimate) for index, statics in enumerate(accounts.layers())]

@@ -85,7 +85,7 @@ def effects_table(on: dict[str, Any], off: dict[str, Any]) -> Table | None:
         return None
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
-    for heading in (*(EFFECTS[key] for key in keys), "energy"):
+    for heading in (*(EFFECTS[key] for key in keys), "energy, with / without"):
         table.add_column(heading, justify="right")
     for before, after in pairs:
         if any(before[key] != after[key] for key in keys):

@@ -78,7 +78,10 @@ class Equations:
         for output, line in enumerate(terms):
             for sign, number in line:
                 weights[output, 0, 0, int(number)] = -1 if sign == "-" else 1
-        constants = [Fraction(sum(map(int, re.findall(r"\b\d+\b", line)))) for line in self.lines]
+        signed = [re.findall(r"([+-]?) ?\b(\d+)\b", line) for line in self.lines]
+        constants = [Fraction(sum(-int(n) if sign == "-" else int(n) for sign, n in line)) for line in signed]
+        if any(constants) and self.clamp is None:
+            raise ValueError("a constant needs a clamp, which it is added before")
         nodes: Nodes = {"sums": (Conv(weights), ("x",))}
         if self.clamp is not None:
             nodes["clamped"] = (_clamped(self.clamp, constants), ("sums",))

@@ -29,7 +29,11 @@ What they do to a network can be seen:
 
 - `--print-after PASS` prints the graph after a graph pass; after `tiling`, every layer's candidates with their prices,
   the one that was taken, and why; after any other layer pass, counts of every layer without it and with it.
-- `--ablate` compiles again with each pass off in turn, and says what it is worth.
+- `--ablate` compiles again with each pass off in turn, and says what it is worth: its `ratio` is the energy without
+  the pass over that with all of them.
+
+Prices are those of a sample: a few groups of a layer's first tile, extrapolated, without gathering, moving and leakage.
+Without `tiling`, an `auto` of `row-sums` or `widths` means always, and `placement` takes the cheaper of its two ways.
 """
 EXAMPLES_HEAD = f"""\
 Every pass below has an example that is small enough to read, compiled for `{TARGET}` without the pass and with it.

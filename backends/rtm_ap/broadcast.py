@@ -214,7 +214,6 @@ def compile_broadcast(
     inputs = sums.inputs
     for number, group in enumerate(groups):
         builder.phase(f"sum {number}")
-        builder.groups += 1
         target = accumulator
         if partial:
             target = places.field(0, partial[number].bits, partial[number].signed)

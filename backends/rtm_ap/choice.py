@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -72,6 +73,12 @@ class Search:
         candidate = self.tried[strategy]
         return float("inf") if candidate.refused else candidate.total_J
 
+    def energy_J(self, compiled: CompiledLayer) -> float:
+        """Expected energy of an image in all tiles of a layer that is compiled."""
+        rows = self.layer.type.positions
+        samples = [Sample(tile) for tile in compiled.program.tiles]
+        return sum(sum(expected_energy_J(s, rows, self.target, self.instruction_bits).values()) for s in samples)
+
     def best(self, strategies: list[Strategy]) -> Strategy:
         """The cheapest, the first of equals."""
         return min(map(self.plainest, strategies), key=self.price)
@@ -82,6 +89,11 @@ class Search:
         outputs = min(strategy.outputs, channels)
         block = strategy.block if strategy.share and strategy.block < (outputs or channels) else 0
         return replace(strategy, together=min(strategy.together, inputs), outputs=outputs, block=block)
+
+    def price_all(self, strategies: list[Strategy]) -> None:
+        """Price these too, for ``ranked``."""
+        for strategy in strategies:
+            self.price(self.plainest(strategy))
 
     def ranked(self) -> list[Strategy]:
         """All that fit, the cheapest first."""
@@ -95,7 +107,8 @@ def compile_best(
     those the pipeline allows.
 
     ``sources``: where its sources are stored; ``output``: index into Program.tensors of what it stores;
-    ``term_budget_s``: work to improve what is shared, once the strategy is chosen, in seconds for each term. Raises
+    ``term_budget_s``: work to improve what is shared, once the strategy is chosen, in seconds for each term; where that
+    ends in a dearer layer, it goes without. Raises
     UserError where no strategy fits.
     """
     geometry = Geometry(target.array.columns, target.array.domains)
@@ -114,14 +127,19 @@ def compile_best(
     refused: dict[Strategy, Candidate] = {}
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
-            improved = replace(strategy, term_budget_s=term_budget_s)
-            compiled = compile_layer(layer, sums, geometry, sources, output, improved)
+            compiled = compile_layer(layer, sums, geometry, sources, output, replace(strategy, term_budget_s=0.0))
+            if strategy.share and term_budget_s:
+                improved = replace(strategy, term_budget_s=term_budget_s)
+                other = compile_layer(layer, sums, geometry, sources, output, improved)
+                compiled = min(compiled, other, key=search.energy_J)
         except CapacityError as error:
             refused[strategy], reason = Candidate(str(strategy), refused=str(error)), error
             continue
         tried = {**search.tried, **refused}
         taken = tried.get(strategy, Candidate(str(strategy)))
         return replace(compiled, decision=_decision(layer, taken, [*tried.values(), *others]))
+    if best is not None and best[1] is not None:  # nothing else fits after all
+        return replace(best[1], decision=_decision(layer, best[0], [*others, *search.tried.values()]))
     raise reason
 
 
@@ -135,19 +153,23 @@ def _weights_held(
         return []
     try:
         sums = turned(layer)
+        array = search.target.array
+        if 2 * -(-layer.type.channels // array.rows) > array.arrays:
+            raise CapacityError("its outputs need more than half of the chip's arrays")
     except CapacityError as error:
         return [(Candidate("weights in the arrays", refused=str(error)), None)]
     found: list[tuple[Candidate, CompiledLayer | None]] = []
-    for together in dict.fromkeys(min(together, len(layer.variables)) for together in TOGETHER):
+    inputs = len(sums.weights)
+    for together in dict.fromkeys(min(together, max(1, inputs)) for together in TOGETHER):
         name = "weights in the arrays, " + (
-            "no sums of groups" if together == len(layer.variables) else f"{together} inputs summed first"
+            f"{together} inputs summed first" if together < inputs else "no sums of groups"
         )
         try:
             result = compile_broadcast(layer, sums, search.geometry, sources, output, together)
         except CapacityError as error:
             found.append((Candidate(name, refused=str(error)), None))
             continue
-        sample = Sample(result.program.tiles[0], 1, 1.0)
+        sample = Sample(result.program.tiles[0], resident=result.program.resident(0))
         energy = expected_energy_J(sample, layer.type.channels, search.target, search.instruction_bits)
         found.append((Candidate(name, 1, energy), result))
     return found
@@ -194,17 +216,19 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
     auto = placement is not None and placement.fields == "auto"
     if not isinstance(body, Linear) or not len(body.weights):
         return [base]
-    if tiling is None and not auto:
-        return [_grouped(base, body, cse.channels if cse else 1)]
+    if tiling is None:
+        group = _grouped(base, body, cse.channels) if cse is not None else base
+        search.price_all([group, replace(group, across=False)] if auto else [])
+        return search.ranked() if auto else [group]
     channels = search.layer.type.channels
     sizes = [base.outputs]
-    if tiling is not None and not tiling.outputs:
+    if not tiling.outputs:
         sizes = [OUTPUTS[0], *(outputs for outputs in OUTPUTS[1:] if outputs < 2 * channels)]
-    groups = _together(replace(base, share=False), body, cse, tiling)
+    groups = _together(replace(base, share=False), body, cse)
     grid = [replace(group, outputs=outputs) for outputs in sizes for group in groups]
-    if auto and cse is not None and cse.channels:
-        grid += [replace(strategy, across=False) for strategy in grid]
     best = search.best(grid)
+    if auto and math.isinf(search.price(best)):
+        best = replace(best, across=False)
     held = search.best([best, *_ways_to_hold(best, pipeline)])
     if held != best:
         best = search.best([replace(s, row_sums=held.row_sums, offset=held.offset) for s in grid])
@@ -214,7 +238,9 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
         ways += [replace(best, share=True, least_uses=least) for least in LEAST_USES]
         shared = search.best(ways)
         best = search.best([best, *(replace(shared, block=block) for block in blocks)])
-        search.best([best, *_ways_to_hold(best, pipeline)])
+        best = search.best([best, *_ways_to_hold(best, pipeline)])
+    if auto:
+        search.price_all([replace(best, across=False, block=0)])
     return search.ranked()
 
 
@@ -229,16 +255,13 @@ def _ways_to_hold(strategy: Strategy, pipeline: Pipeline) -> list[Strategy]:
 
 def _grouped(base: Strategy, body: Linear, channels: int) -> Strategy:
     """Groups of so many channels."""
-    single = base.share and body.taps == 1
-    return replace(base, together=max(1, channels) * (INPUTS_OF_A_POINT if single else body.taps))
+    return replace(base, together=max(1, channels) * (INPUTS_OF_A_POINT if body.taps == 1 else body.taps))
 
 
-def _together(base: Strategy, body: Linear, cse: Cse | None, tiling: Tiling | None) -> list[Strategy]:
+def _together(base: Strategy, body: Linear, cse: Cse | None) -> list[Strategy]:
     """Strategies with every number of inputs together that is to be tried."""
     if cse is not None and cse.channels:
         return [_grouped(base, body, cse.channels)]
-    if tiling is None:
-        return [_grouped(base, body, 1)]
     single = body.taps == 1 or body.taps > WIDE_WINDOW
     counts = INPUTS_TOGETHER if single else [body.taps * windows for windows in WINDOWS_TOGETHER]
     return [replace(base, together=count) for count in counts]
@@ -255,16 +278,17 @@ def expected_energy_J(
     energy, gate, tile = target.energy, target.array.row_gate_rows, sample.tile
     active = -(-rows // gate) * gate * sample.tiles
     counts = static_counts(tile, source_fields=None, search_or=target.features.search_or, columns=target.array.columns)
-    weight = _weights(sample)
+    weight = _stands_for(sample)
+    written = expected_written_bits(tile, resident=sample.resident)
     return {
         "search": active * float(counts.searches @ weight) * energy.search_row_J,
-        "write": rows * sample.tiles * float(expected_written_bits(tile) @ weight) * energy.write_bit_J,
+        "write": rows * sample.tiles * float(written @ weight) * energy.write_bit_J,
         "shift": active * (float(counts.shift_steps @ weight) + counts.rewind_steps) * energy.shift_step_J,
         "control": sample.tiles * float(weight.sum()) * instruction_bits * energy.control_bit_J,
     }
 
 
-def _weights(sample: Sample) -> np.ndarray:
+def _stands_for(sample: Sample) -> np.ndarray:
     """How many instructions of the tile each one of the sample stands for, float64[instructions]."""
     weights = np.ones(len(sample.tile.instructions))
     starts = [start for _, start in sample.tile.phases]

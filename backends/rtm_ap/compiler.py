@@ -79,10 +79,11 @@ def compile_graph(
 
 
 def _term_budget_s(pipeline: Pipeline, layers: Sequence[Layer]) -> float:
-    """What `cse.budget_s` of the whole network gives each nonzero weight."""
+    """What `cse.budget_s` of the whole network gives each term: each canonical signed digit of the weights."""
     cse = pipeline.get(Cse)
-    weights = sum(len(layer.body.weights) for layer in layers if isinstance(layer.body, Linear))
-    return cse.budget_s / max(1, weights) if cse is not None else 0.0
+    magnitudes = [np.abs(layer.body.weights) for layer in layers if isinstance(layer.body, Linear)]
+    terms = sum(int(np.bitwise_count(m ^ 3 * m).sum()) for m in magnitudes)
+    return cse.budget_s / max(1, terms) if cse is not None else 0.0
 
 
 def _stored_shape(layer: Layer, compiled: CompiledLayer) -> tuple[int, int, int]:

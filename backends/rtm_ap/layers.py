@@ -14,6 +14,7 @@ from backends.rtm_ap.layout import CapacityError, Demand, Geometry, layout_of
 from backends.rtm_ap.linear import LinearCompiler
 from backends.rtm_ap.strategy import Strategy
 from backends.rtm_ap.sums import LayerSums
+from ir.counts import NOTHING_RESIDENT
 from ir.errors import UserError
 from ir.isa import Field, Op
 from ir.lower import Copy, Layer, Linear, Maximum
@@ -21,7 +22,8 @@ from ir.program import ROW_MAP, LayerProgram, Tile
 
 STATISTICS = ("nonzero_weights", "adds_naive", "adds", "bit_adds", "groups")
 """Counts of a layer: weights that are not zero; additions without any sharing (nonzero weights minus outputs); those
-of its sums in the program, requantisation not included; the sum of their result widths; how often inputs are loaded."""
+of its sums in the program, requantisation not included (of a layer whose weights lie in the arrays: one a bit of an
+input, for all outputs at once); the sum of their result widths; how often inputs are loaded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,13 @@ class CompiledLayer:
 @dataclass(frozen=True, eq=False)
 class Sample:
     """A part of a layer, for a price. ``tile``: its first one; ``tiles``: how many there are; ``share``: of the groups
-    of the first that were compiled, where its phases "load ..." and "sum ..." have only these."""
+    of the first that were compiled, where its phases "load ..." and "sum ..." have only these; ``resident``: fields
+    that hold weights, and these."""
 
     tile: Tile
-    tiles: int
-    share: float
+    tiles: int = 1
+    share: float = 1.0
+    resident: tuple[np.ndarray, np.ndarray] = NOTHING_RESIDENT
 
 
 def sums_of(layer: Layer, sources: list[Source]) -> LayerSums | None:

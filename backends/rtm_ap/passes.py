@@ -22,9 +22,11 @@ class Cse:
     most frequent pair of terms, again and again. Weights of several bits share their canonical signed digits. With
     ``tiling`` the price decides how often a sum must be used to be shared, as a temporary costs writes of its own.
 
-    ``channels``: input channels of a group, 0: chosen by price; ``cluster``: channels that share much are put into one
-    group; ``budget_s``: work to spend on ruin and recreate over the whole network, in seconds of a typical core (work
-    is counted, not time, so results do not depend on the machine); ``seed``: of its random draws.
+    ``channels``: input channels of a group (of 1x1 windows 9 inputs count as one), 0: chosen by price; ``cluster``:
+    channels that share much are put into one group; ``budget_s``: work to spend on ruin and recreate over the whole
+    network, in seconds of a typical core (work is counted, not time, so results do not depend on the machine), beside
+    the 4 us a term that shared pairs always get;
+    ``seed``: of its random draws.
 
     Off: every weight that is not zero is an addition of its own.
     """
@@ -151,22 +153,10 @@ class Pipeline:
         return next((item for item in self.passes if isinstance(item, kind)), None)
 
 
+_PRICED = (RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())
 LEVELS: dict[str, Pipeline] = {
     "O0": Pipeline(),
     "O1": Pipeline((Cse(channels=1),)),
-    "O2": Pipeline(
-        (Cse(cluster=True), RowSums(), Tiling(), Widths(), Selection(), Placement(), ShareRequantise(), Encoding())
-    ),
-    "O3": Pipeline(
-        (
-            Cse(cluster=True, budget_s=60.0),
-            RowSums(),
-            Tiling(),
-            Widths(),
-            Selection(),
-            Placement(),
-            ShareRequantise(),
-            Encoding(),
-        )
-    ),
+    "O2": Pipeline((Cse(cluster=True), *_PRICED)),
+    "O3": Pipeline((Cse(cluster=True, budget_s=60.0), *_PRICED)),
 }

@@ -44,7 +44,7 @@ def _shared(dag: AdderDag, least: int, term_budget_s: float | None, seed: int) -
         result = share_pairs(dag, least=least)
         budget_s = term_budget_s
         if term_budget_s is not None and least == 2:
-            budget_s = max(term_budget_s, PAIRS_BUDGET_S)
+            budget_s = term_budget_s + PAIRS_BUDGET_S
     if not budget_s:
         return result
     return improve(dag, result, budget_s=budget_s * len(dag.terms), seed=seed, least=least)

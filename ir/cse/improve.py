@@ -333,9 +333,9 @@ def improve(
     seed: int = 0,
     least: int = 2,
 ) -> AdderDag:
-    """A DAG with at most as many additions as ``shared``; both compute the same sums, ``plain`` has no temporaries.
+    """A DAG no dearer than ``shared`` in additions; both compute the same sums, ``plain`` has no temporaries.
 
-    With a higher ``least`` a temporary counts as ``least`` - 1 additions: it pays if used more often than that.
+    A temporary counts as ``least`` - 1 additions: with a higher ``least`` it pays if it is used more often.
 
     Stops after ``steps``, when the work of ``budget_s`` is done (``work_for``), or when PATIENCE steps in a row found
     nothing better, whichever comes first; ``steps`` or ``budget_s`` must be given (ValueError). The result depends on

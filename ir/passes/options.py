@@ -118,6 +118,8 @@ def parse_option(text: str, known: Mapping[str, type[T]]) -> tuple[type[T], dict
     target, sign, value = text.partition("=")
     name, dot, option = (word.strip() for word in target.partition("."))
     if not (sign and dot and option):
+        if name in known and not options_of(known[name]):
+            raise UserError(f"{where}: {name} has no options; list it with --passes to turn it on")
         raise UserError(f"{where}: write PASS.OPTION=VALUE")
     kind = _known(name, known, where)
     return kind, {option: _value(kind, option, value, where)}

@@ -72,3 +72,13 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path) -> None:
         require_writable(tmp_path)
     with pytest.raises(UserError, match="there is no folder .*missing; create it first"):
         require_writable(tmp_path / "missing" / "new.txt")
+
+
+def test_what_a_command_reads_is_not_replaced(tmp_path: Path) -> None:
+    source = tmp_path / "in.onnx"
+    source.write_text("kept")
+    (tmp_path / "link").symlink_to(source)
+    for output in (source, tmp_path / "link", tmp_path / "." / "in.onnx"):
+        with pytest.raises(UserError, match="is read by this command and would be replaced; name another file"):
+            require_writable(output, None, source)
+    require_writable(tmp_path / "out.onnx", source, "package.module:factory")

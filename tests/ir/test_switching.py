@@ -9,8 +9,9 @@ from ir.counts import expected_written_bits
 from ir.expand import expand_instruction
 from ir.isa import Field, Op
 from ir.program import Tile
+from ir.types import IntType
 from simulator.rtm.machine import Machine
-from tests.programs import macro, tile
+from tests.programs import fields, macro, tile
 
 A, B, R = Field(3, 2, 4), Field(4, 1, 6, signed=True), Field(5, 3, 7)
 
@@ -77,3 +78,37 @@ def test_an_added_bit_flips_three_quarters_of_a_cell_with_a_random_carry() -> No
     narrow = macro(Op.ADD, Field(4, 0, 20), Field(3, 0, 20))
     one, two = (expected_written_bits(tile([record], [], [], []))[0] for record in (narrow, wide))
     assert (two - one) / 20 == pytest.approx(0.75, abs=1e-4)
+
+
+def test_a_wide_product_and_what_lies_in_the_array_from_the_start() -> None:
+    """Scratch bits beyond 64, and weights that are mostly 0."""
+    r, weights = Field(4, 0, 63), Field(3, 0, 40)
+    program = tile([macro(Op.MAC, r, weights, broadcast=IntType(30, False))], [], [(0, 0, 0, 0)], [])
+    field = fields((0, weights))
+    known = [
+        expected_written_bits(program, 0.5, (field, np.full((1, 8), value, np.int64)))[0]
+        for value in (0, 1, (1 << 40) - 1)
+    ]
+    assert known[0] == pytest.approx(0.5)  # the carry of before is cleared, and nothing else happens
+    assert known[0] < known[1] < expected_written_bits(program, 0.5)[0] < known[2] + 100
+
+
+def test_flips_are_followed_from_addition_to_addition() -> None:
+    """Independent values that are mostly 0, added to a constant one after another: far from uniform bits."""
+    rng = np.random.default_rng(5)
+    r, addends = Field(3, 0, 9), [Field(column, 0, 4) for column in (4, 5, 6, 7)]
+    values = rng.choice([0, 0, 0, 1, 4, 10], size=(4, 8192))
+    code = [macro(Op.CONST, r), *(macro(Op.ADD, r, addend) for addend in addends)]
+    program = tile(code, [64], [], [])
+    machine = Machine(8192, 24, 16)
+    machine.cells[:] = rng.integers(0, 2, machine.cells.shape)
+    for addend, held in zip(addends, values, strict=True):
+        machine.load(addend, held)
+    counted = []
+    for record in program.instructions:
+        before = machine.events.written_bits
+        for op in expand_instruction(record, program, False, list(machine.offsets)):
+            machine.execute(op, None)
+        counted.append((machine.events.written_bits - before) / 8192)
+    resident = fields(*((0, addend) for addend in addends)), values
+    assert expected_written_bits(program, 0.5, resident) == pytest.approx(counted, rel=0.1)

@@ -75,5 +75,5 @@ def test_effects_show_what_changed() -> None:
         ["4,000 -> 3,000", "4,007 -> 3,007"],
         ["x 0.500", "x 0.667"],
     ]
-    assert [column.header for column in table.columns] == ["layer", "adds", "energy"]
+    assert [column.header for column in table.columns] == ["layer", "adds", "energy, with / without"]
     assert effects_table(on, on) is None
