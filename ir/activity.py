@@ -27,9 +27,9 @@ def follow(tile: Tile, others: np.ndarray, density: float, fields: np.ndarray, v
     ``fields``, FIELD records of what lies there from the start, and their ``values``, int64 [fields, positions].
     """
     records = tile.instructions
-    columns = int(max((records[f"{x}_column"].max(initial=0) for x in "ra"), default=0))
-    most = int(max((records[f"{x}_column"] * (records["op"] != MAC)).max(initial=0) for x in "b"))
-    ones = np.full((max(columns, most) + 64) * DOMAINS, 0.5)
+    named = [records["r_column"], records["a_column"], records["b_column"][records["op"] != MAC]]
+    columns = max(int(names.max(initial=0)) for names in named)
+    ones = np.full((columns + 64) * DOMAINS, 0.5)
     for field, held in zip(fields, values, strict=True):
         step = DOMAINS if field["across"] else 1
         place = int(field["column"]) * DOMAINS + int(field["domain"])

@@ -71,7 +71,7 @@ class Search:
             except CapacityError as error:
                 self.tried[strategy] = Candidate(str(strategy), refused=str(error))
         candidate = self.tried[strategy]
-        return float("inf") if candidate.refused else candidate.total_J
+        return math.inf if candidate.refused else candidate.total_J
 
     def energy_J(self, compiled: CompiledLayer) -> float:
         """Expected energy of an image in all tiles of a layer that is compiled."""
@@ -108,23 +108,25 @@ def compile_best(
 
     ``sources``: where its sources are stored; ``output``: index into Program.tensors of what it stores;
     ``term_budget_s``: work to improve what is shared, once the strategy is chosen, in seconds for each term; where that
-    ends in a dearer layer, it goes without. Raises
-    UserError where no strategy fits.
+    ends in a dearer layer, it goes without. Raises UserError where no strategy fits.
     """
     geometry = Geometry(target.array.columns, target.array.domains)
     bits = RECORD_BITS if pipeline.get(Encoding) is None else COMPACT_BITS
     sums = sums_of(layer, sources)
     search = Search(layer, sums, geometry, target, bits)
-    held = _weights_held(search, sources, output, pipeline)
-    others = [candidate for candidate, _ in held]
-    best = min(((c, result) for c, result in held if result), key=lambda pair: pair[0].total_J, default=None)
+    held, unfit = _weights_held(search, sources, output, pipeline)
     tiling = pipeline.get(Tiling)
-    only_held = best is not None and tiling is not None and tiling.stationary == "weights"
+    only_held = bool(held) and tiling is not None and tiling.stationary == "weights"
     ranked = [] if only_held else _explore(search, pipeline)
-    if best is not None and best[1] is not None:
-        if only_held or best[0].total_J <= min(map(search.price, ranked), default=float("inf")):
-            return replace(best[1], decision=_decision(layer, best[0], [*others, *search.tried.values()]))
-    refused: dict[Strategy, Candidate] = {}
+
+    def decided(result: CompiledLayer, taken: Candidate) -> CompiledLayer:
+        tried = [*search.tried.values(), *(candidate for candidate, _ in held), *unfit]
+        return replace(result, decision=_decision(layer, taken, tried))
+
+    if held:
+        candidate, result = min(held, key=lambda pair: pair[0].total_J)
+        if only_held or candidate.total_J <= min(map(search.price, ranked), default=math.inf):
+            return decided(result, candidate)
     for strategy in [*ranked, *(s for s in _fallbacks(pipeline) if s not in ranked)]:
         try:
             compiled = compile_layer(layer, sums, geometry, sources, output, replace(strategy, term_budget_s=0.0))
@@ -132,47 +134,44 @@ def compile_best(
                 improved = replace(strategy, term_budget_s=term_budget_s)
                 other = compile_layer(layer, sums, geometry, sources, output, improved)
                 compiled = min(compiled, other, key=search.energy_J)
+            return decided(compiled, search.tried.get(strategy, Candidate(str(strategy))))
         except CapacityError as error:
-            refused[strategy], reason = Candidate(str(strategy), refused=str(error)), error
-            continue
-        tried = {**search.tried, **refused}
-        taken = tried.get(strategy, Candidate(str(strategy)))
-        return replace(compiled, decision=_decision(layer, taken, [*tried.values(), *others]))
-    if best is not None and best[1] is not None:  # nothing else fits after all
-        return replace(best[1], decision=_decision(layer, best[0], [*others, *search.tried.values()]))
+            search.tried[strategy], reason = Candidate(str(strategy), refused=str(error)), error
+    if held:  # nothing else fits after all
+        return decided(result, candidate)
     raise reason
 
 
 def _weights_held(
     search: Search, sources: list[Source], output: int, pipeline: Pipeline
-) -> list[tuple[Candidate, CompiledLayer | None]]:
+) -> tuple[list[tuple[Candidate, CompiledLayer]], list[Candidate]]:
     """The ways to hold the layer's weights in the arrays, priced, and those that do not fit; none where that is off, or
     the layer does not allow it."""
     layer, tiling = search.layer, pipeline.get(Tiling)
     if tiling is None or tiling.stationary == "activations" or not can_turn(layer):
-        return []
+        return [], []
     try:
         sums = turned(layer)
         array = search.target.array
         if 2 * -(-layer.type.channels // array.rows) > array.arrays:
             raise CapacityError("its outputs need more than half of the chip's arrays")
     except CapacityError as error:
-        return [(Candidate("weights in the arrays", refused=str(error)), None)]
-    found: list[tuple[Candidate, CompiledLayer | None]] = []
+        return [], [Candidate("weights in the arrays", refused=str(error))]
+    held: list[tuple[Candidate, CompiledLayer]] = []
+    unfit: list[Candidate] = []
     inputs = len(sums.weights)
     for together in dict.fromkeys(min(together, max(1, inputs)) for together in TOGETHER):
-        name = "weights in the arrays, " + (
-            f"{together} inputs summed first" if together < inputs else "no sums of groups"
-        )
+        words = f"{together} inputs summed first" if together < inputs else "no sums of groups"
+        name = f"weights in the arrays, {words}"
         try:
             result = compile_broadcast(layer, sums, search.geometry, sources, output, together)
         except CapacityError as error:
-            found.append((Candidate(name, refused=str(error)), None))
+            unfit.append(Candidate(name, refused=str(error)))
             continue
         sample = Sample(result.program.tiles[0], resident=result.program.resident(0))
         energy = expected_energy_J(sample, layer.type.channels, search.target, search.instruction_bits)
-        found.append((Candidate(name, 1, energy), result))
-    return found
+        held.append((Candidate(name, 1, energy), result))
+    return held, unfit
 
 
 def _decision(layer: Layer, taken: Candidate, tried: list[Candidate]) -> Decision:
@@ -228,7 +227,8 @@ def _explore(search: Search, pipeline: Pipeline) -> list[Strategy]:
     grid = [replace(group, outputs=outputs) for outputs in sizes for group in groups]
     best = search.best(grid)
     if auto and math.isinf(search.price(best)):
-        best = replace(best, across=False)
+        grid = [replace(strategy, across=False) for strategy in grid]
+        best = search.best(grid)
     held = search.best([best, *_ways_to_hold(best, pipeline)])
     if held != best:
         best = search.best([replace(s, row_sums=held.row_sums, offset=held.offset) for s in grid])
