@@ -8,13 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from apc.cycles import cycles_by_class
 from backends.cost import CostReport
 from backends.rtm_ap.chip import LayerPlan, plan_chip
-from backends.rtm_ap.cost import LayerEvents, cycles_of, report
+from backends.rtm_ap.cost import LayerEvents, report
 from backends.target import Target
 from ir.counts import StaticCounts, expected_written_bits, program_counts, search_key_columns
 from ir.encoding import encoded_bits
-from ir.isa import FLAG_COLUMNS, R_ACROSS, Op, gathered_bits
+from ir.isa import FLAG_COLUMNS, R_ACROSS
 from ir.program import LayerProgram, Program, Tile
 
 
@@ -76,13 +77,17 @@ class Accounts:
     def plans(self, images: int) -> list[LayerPlan]:
         """Where every layer lies and when it runs, for a batch."""
         if images not in self._plans:
-            layers = list(zip(self.program.layers, self.counts, strict=True))
-            cycles = [
-                [self._tile_cycles(tile, c) for tile, c in zip(layer.tiles, counts, strict=True)]
-                for layer, counts in layers
-            ]
+            cycles = [[int(of_tile.sum()) for of_tile in of_tiles] for of_tiles in self.cycles_by_class]
             self._plans[images] = plan_chip(self.program, self.target, cycles, self._encoded_bits, images)
         return self._plans[images]
+
+    @cached_property
+    def cycles_by_class(self) -> list[list[np.ndarray]]:
+        """Of every tile of every layer on one array: int64[simulator.rtm.counters.CLASSES]."""
+        return [
+            [cycles_by_class(tile, counts, self.target) for tile, counts in zip(layer.tiles, of_tiles, strict=True)]
+            for layer, of_tiles in zip(self.program.layers, self.counts, strict=True)
+        ]
 
     @cached_property
     def _encoded_bits(self) -> list[list[int]]:
@@ -116,16 +121,6 @@ class Accounts:
             )
             for layer in self.program.layers
         ]
-
-    def _tile_cycles(self, tile: Tile, counts: StaticCounts) -> int:
-        records = tile.instructions
-        searches = int(counts.searches.sum() + counts.source_searches.sum())
-        transferred = int(gathered_bits(records[records["op"] == Op.GATHER]).sum())
-        broadcast = int(gathered_bits(records[records["op"] == Op.MAC]).sum())
-        timing, rows = self.target.timing, self.target.array.rows
-        return int(
-            cycles_of(timing, rows, searches, int(counts.writes.sum()), _all_steps(counts), transferred, broadcast)
-        )
 
     def _events(self, index: int, plan: LayerPlan, images: int, written_bits: float) -> LayerEvents:
         layer, plans = self.program.layers[index], self.plans(images)

@@ -141,6 +141,21 @@ class RunResult:
     check: CheckResult | None = None
 
 
+def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """int64 (N, C, H, W) by input name. ``inputs``: as for ``run_model``. Raises UserError for what does not fit."""
+    from ir.boundary import quantise_input
+
+    expected = {boundary.name for boundary in program.inputs}
+    if set(inputs) != expected:
+        needed = sorted(expected)
+        advice = "rename the arrays" if len(inputs) == len(expected) else f"give {', '.join(needed)} and nothing else"
+        raise UserError(
+            f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
+            f"{', '.join(needed)}: {advice}"
+        )
+    return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
+
+
 def run_model(
     program: Program,
     inputs: Mapping[str, np.ndarray],
@@ -159,25 +174,24 @@ def run_model(
 
     from apc.accounting import Accounts
     from apc.checks import check_onnxruntime, check_reference
-    from ir.boundary import dequantise_output, quantise_input
+    from ir.boundary import dequantise_output
+    from simulator.rtm.prepared import Prepared
     from simulator.rtm.run import run_program
 
-    expected = {boundary.name for boundary in program.inputs}
-    if set(inputs) != expected:
-        needed = sorted(expected)
-        advice = "rename the arrays" if len(inputs) == len(expected) else f"give {', '.join(needed)} and nothing else"
-        raise UserError(
-            f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
-            f"{', '.join(needed)}: {advice}"
-        )
     if threads < 1:
         raise UserError(f"--threads {threads}: at least one thread is needed")
-    integers = {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
+    integers = integer_inputs(program, inputs)
     accounts = Accounts(program)
     started = time.perf_counter()
     keep: Literal["all", "outputs"] = "all" if check == "reference" else "outputs"
     simulation = run_program(
-        program, integers, engine=engine, threads=threads, keep=keep, counts=accounts.counts, progress=progress
+        program,
+        integers,
+        engine=engine,
+        threads=threads,
+        keep=keep,
+        prepared=Prepared(program, accounts.counts),
+        progress=progress,
     )
     wall_s = time.perf_counter() - started
     outputs = {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in program.outputs}

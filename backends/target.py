@@ -38,6 +38,15 @@ class ArrayFigures:
 
 
 @dataclass(frozen=True)
+class Wire:
+    """The ends of a nanowire: ``guard_domains`` beyond the data at each, and the bit in the domains that enter where a
+    displaced wire's content has moved away."""
+
+    guard_domains: int
+    entering_bit: int
+
+
+@dataclass(frozen=True)
 class Features:
     """``search_or``: the tag register can OR the result of a search into what it holds."""
 
@@ -112,6 +121,10 @@ _ENTRIES: dict[str, dict[str, _Entry]] = {
         "arrays_per_tile": _Entry(int, "arrays", 1, 1 << 24),
         "tiles_per_bank": _Entry(int, "tiles", 1, 1 << 24),
     },
+    "wire": {
+        "guard_domains": _Entry(int, "domains at each end", 0, 255),
+        "entering_bit": _Entry(int, "0 or 1", 0, 1),
+    },
     "features": {"search_or": _Entry(bool, "")},
     "timing": {
         "cycle_s": _Entry(float, "s", 0, 1, positive=True),
@@ -129,6 +142,7 @@ _ENTRIES: dict[str, dict[str, _Entry]] = {
 }
 _SECTIONS: dict[str, type] = {
     "array": ArrayFigures,
+    "wire": Wire,
     "features": Features,
     "timing": Timing,
     "energy": Energy,
@@ -155,6 +169,7 @@ class Target:
     name: str
     description: str
     array: ArrayFigures
+    wire: Wire
     features: Features
     timing: Timing
     energy: Energy

@@ -17,6 +17,7 @@ import numpy as np
 from ir.isa import FLAG_COLUMNS, RECORD, Op
 from ir.program import FIELD, GATHER, ROW_MAP, LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm.engine import FastEngine
+from simulator.rtm.prepared import Prepared
 
 COLUMNS, DOMAINS = 256, 64
 INPUT_BITS, SUM_BITS = 4, 12
@@ -94,10 +95,10 @@ def seconds(program: Program, batch: int, threads: int, repeat: int) -> float:
     source = program.tensors[0]
     rows = -(-batch * source.positions // 64) * 64
     values = np.random.default_rng(1).integers(0, 1 << INPUT_BITS, (source.channels, rows)).astype(np.int32)
-    best = float("inf")
+    prepared, best = Prepared(program), float("inf")
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         for _ in range(repeat):
-            engine = FastEngine(program, batch, 64, threads, pool)
+            engine = FastEngine(prepared, batch, threads, pool)
             begin = time.perf_counter()
             engine.run_layer(0, {0: values})
             best = min(best, time.perf_counter() - begin)

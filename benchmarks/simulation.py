@@ -35,7 +35,7 @@ def _contestants(workload: Workload, batch: int) -> tuple[Callable[[], object], 
     import torch
 
     from ir.boundary import quantise_input
-    from ir.counts import program_counts
+    from simulator.rtm.prepared import Prepared
     from simulator.rtm.run import run_program
 
     images, program, threads = workload.images(batch), workload.program, workload.size.threads
@@ -47,10 +47,10 @@ def _contestants(workload: Workload, batch: int) -> tuple[Callable[[], object], 
         with torch.inference_mode():
             return network(pixels).numpy()
 
-    counts = program_counts(program)  # static: part of loading a program, whatever is run on it
+    prepared = Prepared(program)  # static: part of loading a program, whatever is run on it
 
     def simulated() -> object:
-        return run_program(program, integers, engine="fast", threads=threads, keep="outputs", counts=counts)
+        return run_program(program, integers, engine="fast", threads=threads, keep="outputs", prepared=prepared)
 
     return simulated, peer
 

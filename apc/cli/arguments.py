@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from apc.errors import ApcError
+
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """``--set KEY=VALUE``, any number of times: ``overrides`` for ``backends.target.load_target``."""
@@ -15,3 +17,15 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a figure of the target; may be repeated",
     )
+
+
+def parse_range(text: str, count: int) -> tuple[int, int]:
+    """``A:B`` as (A, B), at most the ``count`` instructions of a tile. Raises UserError for what is not within it."""
+    first, colon, last = text.partition(":")
+    try:
+        start, stop = int(first or "0", 0), int(last, 0) if last else count
+    except ValueError as error:
+        raise ApcError(f"--range {text}: write A:B with two numbers, such as 0:100 or 0x40:0x80") from error
+    if not colon or not 0 <= start < stop or start >= count:
+        raise ApcError(f"--range {text}: must lie within the tile's instructions, 0:{count}, and not be empty")
+    return start, min(stop, count)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apc.cli import console
+from apc.cli.arguments import parse_range
 from apc.errors import ApcError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _window(program: Program, args: argparse.Namespace) -> Window:
     if args.range is not None and args.phase is not None:
         raise ApcError("--range and --phase exclude each other")
     if args.range is not None:
-        start, stop = _parse_range(args.range, count)
+        start, stop = parse_range(args.range, count)
     elif args.phase is not None:
         start, stop = find_phase(layer, tile, args.phase)
     elif args.level == "dag":
@@ -77,17 +78,6 @@ def _window(program: Program, args: argparse.Namespace) -> Window:
     else:
         start, stop = 0, min(count, _SHOWN[args.level])
     return Window(index, layer, args.tile, tile, start, stop)
-
-
-def _parse_range(text: str, count: int) -> tuple[int, int]:
-    first, colon, last = text.partition(":")
-    try:
-        start, stop = int(first or "0", 0), int(last, 0) if last else count
-    except ValueError as error:
-        raise ApcError(f"--range {text}: write A:B with two numbers, such as 0:100 or 0x40:0x80") from error
-    if not colon or not 0 <= start < stop or start >= count:
-        raise ApcError(f"--range {text}: must lie within the tile's instructions, 0:{count}, and not be empty")
-    return start, min(stop, count)
 
 
 def _describe(window: Window) -> dict[str, Any]:

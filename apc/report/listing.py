@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from apc.cycles import instruction_cycles
 from apc.report.inspection import Window, phase_ranges
-from backends.rtm_ap.cost import cycles_of
 from backends.target import Target
 from ir.counts import distinct_signatures, searched_fields, static_counts
 from ir.disassembler import instruction_lines
@@ -24,7 +24,7 @@ from ir.expand import (
     expand_instruction,
     operand_fields,
 )
-from ir.isa import B_SIGNED, GATHERING, Field, Op, gather_index, gathered_bits
+from ir.isa import B_SIGNED, GATHERING, Field, Op, gather_index
 from ir.operand_text import PAIRS, SINGLES
 from ir.program import Program, Tile
 
@@ -38,16 +38,7 @@ def macro_records(program: Program, window: Window) -> list[dict[str, Any]]:
         search_or=target.features.search_or,
         columns=target.array.columns,
     )
-    op, received = tile.instructions["op"], gathered_bits(tile.instructions)
-    cycles = cycles_of(
-        target.timing,
-        target.array.rows,
-        counts.searches + counts.source_searches,
-        counts.writes,
-        counts.shift_steps + counts.source_shift_steps,
-        np.where(op == Op.GATHER, received, 0),
-        np.where(op == Op.MAC, received, 0),
-    )
+    cycles = instruction_cycles(tile, counts, target)
     phases = {start: name for name, start in tile.phases}
     phase = next((name for name, start, stop in phase_ranges(tile) if start < window.start < stop), "")
     records = []
@@ -68,7 +59,7 @@ def macro_records(program: Program, window: Window) -> list[dict[str, Any]]:
                 "shift_steps": int(counts.shift_steps[address]),
                 "source_search_passes": int(counts.source_searches[address]),
                 "source_shift_steps": int(counts.source_shift_steps[address]),
-                "cycles": int(np.asarray(cycles)[address]),
+                "cycles": int(cycles[address]),
             }
         )
     return records

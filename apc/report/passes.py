@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from apc.passes import KNOWN, Passes, choose_passes
+from apc.report.markdown import table
 from apc.report.pass_examples import ENERGY, EXAMPLES, TARGET, Equations, Example, Outcome, listing, outcome
 from apc.report.units import with_unit
 from backends.rtm_ap.passes import LAYER_PASSES, LEVELS, Tiling
@@ -59,7 +60,7 @@ def _levels() -> str:
     rows = []
     for name in KNOWN:
         rows.append((f"`{name}`", *(_cell(name, choose_passes(level)) for level in LEVELS)))
-    return _table(("pass", *(f"`-{level}`" for level in LEVELS)), rows)
+    return table(("pass", *(f"`-{level}`" for level in LEVELS)), rows)
 
 
 def _cell(name: str, passes: Passes) -> str:
@@ -81,7 +82,7 @@ def _section(kind: type) -> Iterator[str]:
             (f"`{option.name}`", meanings[option.name], option.values, f"`{value_text(option.default)}`")
             for option in options_of(kind).values()
         ]
-        yield _table(("option", "meaning", "values", "default"), rows)
+        yield table(("option", "meaning", "values", "default"), rows)
 
 
 def _example(example: Example) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _figures(off: Mapping[str, float], on: Mapping[str, float]) -> str:
         for title, figures in (("without", off), ("with", on))
     ]
     changes = (f"{on[key] / off[key] - 1:+.1%}" if off[key] and on[key] != off[key] else "" for key in on)
-    return _table(("", *on), [*rows, ("change", *changes)])
+    return table(("", *on), [*rows, ("change", *changes)])
 
 
 def _block(text: str) -> str:
@@ -130,11 +131,6 @@ def option_meanings(kind: type) -> dict[str, str]:
 
 def _paragraphs(kind: type) -> list[str]:
     return [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(kind) or "").split("\n\n")]
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

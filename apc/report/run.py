@@ -7,10 +7,13 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from apc.cycles import READ_OUT
 from apc.driver import RunResult
+from apc.machine_use import MachineUse, machine_use
 from apc.report.units import with_unit
+from backends.rtm_ap.placement import Distance
 from ir.program import Program
-from simulator.rtm.counters import LayerCounters
+from simulator.rtm.counters import CLASS_NAMES, LayerCounters
 
 STATIC = ("instructions", "search_passes", "write_passes", "shift_steps", "source_search_passes", "source_shift_steps")
 """Counters of the instruction streams, whatever the number of images; all the others are per image."""
@@ -22,7 +25,9 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
     for counters in result.simulation.layers:
         total.add(counters)
     layers: list[dict[str, Any]] = []
-    for layer, counters, cost in zip(program.layers, result.simulation.layers, result.cost.layers, strict=True):
+    uses = machine_use(result.accounts, result.images)
+    each = zip(program.layers, result.simulation.layers, result.cost.layers, uses, strict=True)
+    for layer, counters, cost, use in each:
         layers.append(
             {
                 "name": layer.name,
@@ -30,6 +35,7 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
                 "cycles": int(cost.counters["cycles"]),
                 "latency_s": sum(cost.latency_s.values()),
                 "counters": per_image(counters, result.images),
+                **schedule_figures(use, counters, result.images),
                 "energy_J": {**cost.energy_J, "total": sum(cost.energy_J.values())},
             }
         )
@@ -40,6 +46,7 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
         "cycles": sum(layer["cycles"] for layer in layers),
         "latency_s": result.cost.latency_s(),
         "counters": per_image(total, result.images),
+        **schedule_figures(sum(uses, MachineUse()), total, result.images),
         "energy_J": result.cost.energy_J(),
         "layers": layers,
         "host_steps": program.host_steps,
@@ -60,11 +67,27 @@ def per_image(counters: LayerCounters, images: int) -> dict[str, float]:
     return {name: total if name in STATIC else total / images for name, total in counters.totals().items()}
 
 
+def schedule_figures(use: MachineUse, counters: LayerCounters, images: int) -> dict[str, Any]:
+    """The keys of a layer, or of the whole network, that follow its ``counters`` (docs/json.md)."""
+    by_class = {
+        name: {kind: events if name in STATIC else events / images for kind, events in classes.items()}
+        for name, classes in counters.as_dict().items()
+    }
+    kinds = [*CLASS_NAMES.values(), READ_OUT]
+    return {
+        "by_class": {"cycles": {kind: use.cycles[kind] for kind in kinds if kind in use.cycles}, **by_class},
+        "instructions_fetched": use.instructions_fetched / images,
+        "moved_bits_by_distance": {place.name.lower(): int(use.gathered_bits[place]) / images for place in Distance},
+        "read_out_bits": use.read_out_bits / images,
+        "utilisation": {"arrays": use.array_utilisation, "rows": use.row_utilisation},
+    }
+
+
 def layer_table(report: dict[str, Any]) -> Table:
-    """Per layer: cycles of the batch, events and energy per image."""
+    """Per layer: cycles of the batch, events and energy per image, how busy its arrays and powered rows are."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
-    for heading in ("cycles", "searched rows", "written bits", "shifted bits", "moved bits", "energy"):
+    for heading in ("cycles", "searched", "written", "shifted", "moved", "arrays", "rows", "energy"):
         table.add_column(heading, justify="right")
     for row in [*report["layers"], {**report, "name": "all"}]:
         counters = row["counters"]
@@ -76,8 +99,9 @@ def layer_table(report: dict[str, Any]) -> Table:
             counters["shifted_bits"] + counters["source_shifted_bits"],
             counters["moved_bits"],
         ]
-        energy = with_unit(row["energy_J"]["total"], "J")
-        table.add_row(row["name"], f"{row['cycles']:,}", *(f"{event:,.0f}" for event in events), energy)
+        shares = [f"{row['utilisation'][part]:.0%}" for part in ("arrays", "rows")]
+        counts = [with_unit(event, "").rstrip() for event in (row["cycles"], *events)]
+        table.add_row(row["name"], *counts, *shares, with_unit(row["energy_J"]["total"], "J"))
     return table
 
 
@@ -91,6 +115,8 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
         f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine for all of them",
         f"energy per image{shared} {with_unit(report['energy_J']['total'], 'J')}: {parts}",
+        f"cycles: {_shares(report['by_class']['cycles'])}",
+        f"gathered bits by distance: {_shares(report['moved_bits_by_distance'])}",
     ]
     lines += [
         f"left to the host: {step['operator']} {step['name']}, {step['bytes_per_image']:,} bytes an image"
@@ -103,3 +129,10 @@ def summary(report: dict[str, Any]) -> list[str]:
             f"by at most {check['max_abs_difference']:g} steps"
         )
     return lines
+
+
+def _shares(parts: dict[str, float]) -> str:
+    """Parts of a sum in percent, the largest first, those below half a percent left out."""
+    total = sum(parts.values())
+    largest = sorted(parts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {value / total:.0%}" for name, value in largest if value > 0.005 * total) or "none"

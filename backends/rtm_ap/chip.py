@@ -13,7 +13,17 @@ from functools import cache
 import numpy as np
 
 from backends.rtm_ap.cost import LayerEvents, cycles_of
-from backends.rtm_ap.placement import Distance, LayerSize, Placement, Traffic, moved_rows, place, row_traffic, schedule
+from backends.rtm_ap.placement import (
+    Distance,
+    LayerSize,
+    Placement,
+    Schedule,
+    Traffic,
+    moved_rows,
+    place,
+    row_traffic,
+    schedule,
+)
 from backends.target import Target
 from ir.isa import GATHERING, Op, gather_index, gathered_bits
 from ir.program import LayerProgram, Program, Tile
@@ -24,7 +34,8 @@ class LayerPlan:
     """One layer on the chip for a batch.
 
     ``rows``: batch x positions; ``active_rows``: those of all blocks that are not gated; ``row_tiles``: arrays a tile
-    runs on. ``cycles``: of the layer, waves and read-out included. ``control_bits``: encoded instruction bits fetched.
+    runs on. ``run_cycles``: of each tile on one array, int64[tiles], the ``export_cycles`` of its read-out included;
+    ``timetable``: in which waves they run. ``control_bits``: encoded instruction bits fetched.
     ``gathered_bits``: int64[4] by Distance. ``exported_columns`` and ``export_steps``: bit columns and shift steps of
     the read-out (0 where the output stays in the arrays). ``powered_arrays``: the layer's own and those it reads.
     """
@@ -34,12 +45,19 @@ class LayerPlan:
     rows: int
     active_rows: int
     row_tiles: int
-    cycles: int
+    run_cycles: np.ndarray
+    export_cycles: np.ndarray
+    timetable: Schedule
     control_bits: int
     gathered_bits: np.ndarray
     exported_columns: int
     export_steps: int
     powered_arrays: int
+
+    @property
+    def cycles(self) -> int:
+        """Of the layer, waves and read-out included."""
+        return self.timetable.cycles
 
     def events(
         self, search_rows: float, search_key_columns: float, written_bits: float, shifted_bits: float
@@ -88,8 +106,8 @@ def plan_chip(
     for index, layer in enumerate(program.layers):
         leaves = not placements[index].resident or layer.output in outputs
         columns, steps = _export(program, layer) if leaves else _nothing(layer)
-        own = np.asarray(tile_cycles[index], np.int64)
-        run = own + cycles_of(target.timing, target.array.rows, columns, 0, steps, columns)
+        export = np.asarray(cycles_of(target.timing, target.array.rows, columns, 0, steps, columns), np.int64)
+        run = np.asarray(tile_cycles[index], np.int64) + export
         timetable = schedule(run, row_tiles[index], placements[index].arrays)
         readers = {program.tensors[tensor].producer for tensor in sources[index]} - {-1}
         plans.append(
@@ -99,7 +117,9 @@ def plan_chip(
                 rows=rows[index],
                 active_rows=-(-rows[index] // gate) * gate,
                 row_tiles=row_tiles[index],
-                cycles=timetable.cycles,
+                run_cycles=run,
+                export_cycles=export,
+                timetable=timetable,
                 control_bits=int((np.asarray(encoded_bits[index], np.int64) * timetable.fetches).sum()),
                 gathered_bits=_gathered_bits(program, index, placements, row_tiles, target, images),
                 exported_columns=int(columns.sum()),

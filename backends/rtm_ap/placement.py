@@ -63,10 +63,13 @@ class Placement:
 
 @dataclass(frozen=True)
 class Schedule:
-    """``cycles`` of a layer; ``fetches``: int64 per tile, the waves it runs in, so how often it is fetched."""
+    """``cycles`` of a layer; ``fetches``: int64 per tile, the waves it runs in, so how often it is fetched; ``order``:
+    the tiles as they start, int64[tiles]; ``longest``: the tile that each wave waits for, int64[waves]."""
 
     cycles: int
     fetches: np.ndarray
+    order: np.ndarray
+    longest: np.ndarray
 
 
 def place(layers: Sequence[LayerSize], arrays: int) -> list[Placement]:
@@ -147,7 +150,8 @@ def schedule(tile_cycles: Sequence[int] | np.ndarray, row_tiles: int, arrays: in
     fetches = np.empty(len(cycles), np.int64)
     fetches[order] = (first_job + row_tiles - 1) // arrays - first_job // arrays + 1
     wave_starts = np.arange(0, len(cycles) * row_tiles, arrays, dtype=np.int64)
-    return Schedule(int(cycles[order][wave_starts // row_tiles].sum()), fetches)
+    longest = order[wave_starts // row_tiles]
+    return Schedule(int(cycles[longest].sum()), fetches, order, longest)
 
 
 def distance(source: np.ndarray, destination: np.ndarray, figures: ArrayFigures) -> np.ndarray:

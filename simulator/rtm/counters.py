@@ -100,9 +100,44 @@ def by_class(ops: np.ndarray, values: np.ndarray) -> np.ndarray:
     return totals
 
 
+@dataclass(frozen=True, eq=False)
+class TileEvents:
+    """What one tile does whatever its rows, each an int64[CLASSES]. ``sources``: tensor index -> (searches, shift
+    steps) in the arrays that hold it."""
+
+    instructions: np.ndarray
+    search_passes: np.ndarray
+    write_passes: np.ndarray
+    shift_steps: np.ndarray
+    sources: Mapping[int, tuple[np.ndarray, np.ndarray]]
+
+
+def tile_events(tile: Tile, counts: StaticCounts) -> TileEvents:
+    """Sums over a tile's instructions. ``counts``: passes and steps of each, of ``ir.counts.static_counts`` or as a
+    machine counted them."""
+    ops = tile.instructions["op"]
+    own_steps = by_class(ops, counts.shift_steps)
+    own_steps[REWIND] = counts.rewind_steps
+    read = np.full(len(ops), -1, np.int64)
+    gathering = np.isin(ops, GATHERING)
+    read[gathering] = tile.gathers["tensor"][gather_index(tile.instructions[gathering])]
+    sources = {}
+    for tensor, (_, _, rewind) in counts.sources.items():
+        mine = read == tensor
+        steps = by_class(ops[mine], counts.source_shift_steps[mine])
+        steps[REWIND] = rewind
+        sources[tensor] = by_class(ops[mine], counts.source_searches[mine]), steps
+    return TileEvents(
+        by_class(ops, np.ones(len(ops), np.int64)),
+        by_class(ops, counts.searches),
+        by_class(ops, counts.writes),
+        own_steps,
+        sources,
+    )
+
+
 def tile_counters(
-    tile: Tile,
-    counts: StaticCounts,
+    events: TileEvents,
     rows: Rows,
     source_rows: Mapping[int, Rows],
     written_bits: np.ndarray,
@@ -110,35 +145,23 @@ def tile_counters(
 ) -> LayerCounters:
     """The counters of one tile that ran on ``rows``.
 
-    ``counts``: passes and steps of each instruction, of ``ir.counts.static_counts`` or as a machine counted them;
     ``source_rows``: the rows of each tensor (by index) that the tile's gathers read; ``written_bits``, ``moved_bits``:
     int64[CLASSES] over all rows, as counted by an engine.
     """
-    ops = tile.instructions["op"]
-    own_steps = by_class(ops, counts.shift_steps)
-    own_steps[REWIND] = counts.rewind_steps
-    search_passes = by_class(ops, counts.searches)
-    write_passes = by_class(ops, counts.writes)
     result = LayerCounters(
-        instructions=by_class(ops, np.ones(len(ops), np.int64)),
-        search_passes=search_passes,
-        write_passes=write_passes,
-        shift_steps=own_steps,
-        searches=search_passes * rows.arrays,
-        search_rows=search_passes * rows.active,
-        writes=write_passes * rows.arrays,
-        shifted_bits=own_steps * rows.active,
+        instructions=events.instructions.copy(),
+        search_passes=events.search_passes.copy(),
+        write_passes=events.write_passes.copy(),
+        shift_steps=events.shift_steps.copy(),
+        searches=events.search_passes * rows.arrays,
+        search_rows=events.search_passes * rows.active,
+        writes=events.write_passes * rows.arrays,
+        shifted_bits=events.shift_steps * rows.active,
         written_bits=written_bits.astype(np.int64),
         moved_bits=moved_bits.astype(np.int64),
     )
-    read = np.full(len(ops), -1, np.int64)
-    gathering = np.isin(ops, GATHERING)
-    read[gathering] = tile.gathers["tensor"][gather_index(tile.instructions[gathering])]
-    for tensor, (_, _, rewind) in counts.sources.items():
-        source, mine = source_rows[tensor], read == tensor
-        searches = by_class(ops[mine], counts.source_searches[mine])
-        steps = by_class(ops[mine], counts.source_shift_steps[mine])
-        steps[REWIND] = rewind
+    for tensor, (searches, steps) in events.sources.items():
+        source = source_rows[tensor]
         result.source_search_passes += searches
         result.source_searches += searches * source.arrays
         result.source_search_rows += searches * source.active

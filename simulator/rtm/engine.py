@@ -1,6 +1,7 @@
 """The fast engine: the layers of a program over bit planes, in blocks of rows, on several threads.
 
-A tensor is int32[channels, words * 64] here: ``words`` row words, the rows beyond batch x positions meaningless.
+A tensor is an integer array [channels, words * 64] here, of the narrowest type that holds its fields: ``words`` row
+words, the rows beyond batch x positions meaningless.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from ir.errors import UserError
 from ir.program import LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm import kernels
 from simulator.rtm.counters import CLASSES
-from simulator.rtm.gather import source_maps
+from simulator.rtm.kernels import TileCode
+from simulator.rtm.prepared import Prepared, TileStatics
+from simulator.rtm.row_tables import Geometry, RowTables, build_row_tables, side_by_side, split_phases
 
 ROWS_PER_WORD = 64
-BLOCK_COST = {4: 24, 8: 31, 16: 45}
-"""Words run at once -> time of one addition, about ns. Each key is a specialisation of the kernel, 4 s to compile."""
+BLOCK_COST = {4: 18, 8: 23, 16: 40, 32: 73}
+"""Words run at once -> time of one addition, about ns. Each key is a specialisation of the kernel, 7 s to compile."""
 TASKS_PER_THREAD = 4
 
 T = TypeVar("T")
@@ -47,39 +50,19 @@ def row_words(rows: int, row_gate_rows: int) -> int:
 
 
 @dataclass(frozen=True)
-class _RowTables:
-    """``kernels.fill_row_table`` for several row maps: one row of each array a map."""
-
-    indices: np.ndarray
-    valid: np.ndarray
-    padding: np.ndarray
-    first: np.ndarray
-
-
-@dataclass(frozen=True)
 class _Job:
     """A tile with everything its kernel needs; see ``kernels.run_words``."""
 
-    tile: Tile
-    sources: np.ndarray
-    tables: _RowTables
-    resident_cells: np.ndarray
-    resident_bits: np.ndarray
-    stores: np.ndarray
+    code: TileCode
+    tables: RowTables
     output: np.ndarray
     contents: np.ndarray
-    columns: int
-    pitch: int
 
     def run(self, part: tuple[int, int], lanes: int) -> np.ndarray:
         """Execute the row words [part[0], part[1]) -> int64[CLASSES], flips by opcode."""
         written = np.zeros(CLASSES, np.int64)
-        tables = self.tables
-        kernels.run_words(
-            self.tile.instructions, self.tile.constants, self.sources, tables.indices, tables.valid, tables.padding,
-            tables.first, self.resident_cells, self.resident_bits, self.stores, self.output, self.contents,
-            self.columns, self.pitch, part[0], part[1], written, (0,) * lanes,
-        )  # fmt: skip
+        raw, size = self.output.view(np.uint8), self.output.itemsize
+        kernels.run_words(self.code, self.tables, raw, size, self.contents, *part, written, (0,) * lanes)
         return written
 
 
@@ -88,39 +71,27 @@ def _choose_lanes(words: int, tiles: int, threads: int) -> int:
     return min(BLOCK_COST, key=lambda lanes: -(-tiles * -(-words // lanes) // threads) * BLOCK_COST[lanes])
 
 
-def check_storable(tensor: StoredTensor) -> None:
-    """Raise SimulationError unless every value of the tensor's fields is an int32."""
+def storage_type(tensor: StoredTensor) -> np.dtype:
+    """The narrowest signed integer type that holds every value of the tensor's fields. Raises SimulationError where
+    that is none of int8, int16, int32."""
     bits = tensor.fields["width"].astype(np.int64) + (tensor.fields["signed"] == 0)
-    if bits.max(initial=0) > 32:
-        channel = int(bits.argmax())
-        raise SimulationError(
-            f"tensor {tensor.name}: channel {channel} needs {bits[channel]} bits; the simulator stores at most 32"
-            " between layers, requantise it"
-        )
+    most = int(bits.max(initial=0))
+    for dtype in (np.int8, np.int16, np.int32):
+        if most <= np.iinfo(dtype).bits:
+            return np.dtype(dtype)
+    raise SimulationError(
+        f"tensor {tensor.name}: channel {int(bits.argmax())} needs {most} bits; the simulator stores at most 32"
+        " between layers, requantise it"
+    )
 
 
-def _resident_planes(
-    layer: LayerProgram, resident: np.ndarray, pitch: int, batch: int, words: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cells (int64[n]) of the ``resident`` fields of a layer (indices), and their bits in all rows (uint64[n,
-    words])."""
-    fields = layer.resident_fields[resident]
-    widths = fields["width"].astype(np.int64)
-    first = fields["column"].astype(np.int64) * pitch + fields["domain"]
-    owner = np.repeat(np.arange(len(fields)), widths)
-    bit = np.arange(len(owner)) - np.repeat(np.cumsum(widths) - widths, widths)
-    cells = first[owner] + bit * np.where(fields["across"], pitch, 1)[owner]
-    planes = np.zeros((len(owner), words), np.uint64)
-    rows = np.zeros(words * ROWS_PER_WORD, np.uint8)
-    for index, (number, position) in enumerate(zip(resident[owner].tolist(), bit.tolist(), strict=True)):
-        held = layer.resident_values[number] >> position & 1
-        rows[: batch * len(held)] = np.tile(held, batch)
-        planes[index] = np.packbits(rows, bitorder="little").view(np.uint64)
-    return cells, planes
+@dataclass(frozen=True)
+class _Source:
+    """A tensor as one layer gathers it. ``values``: [channels, rows], C-contiguous; ``split``: how far apart rows of
+    an image are that lie side by side in it (see ``row_tables.split_phases``)."""
 
-
-Geometry = tuple[int, int, int, int, int, int, int]
-"""What a row table depends on: strides and offsets of the map, source height and width, source rows allocated."""
+    values: np.ndarray
+    split: tuple[int, int]
 
 
 @dataclass
@@ -130,23 +101,30 @@ class FastEngine:
     Row tables are kept for as long as layers of the same shape follow one another.
     """
 
-    program: Program
+    prepared: Prepared
     batch: int
-    row_gate_rows: int
     threads: int = 1
     pool: Executor | None = None
-    _tables: dict[tuple[tuple[int, int], tuple[Geometry, ...]], _RowTables] = field(default_factory=dict)
+    _tables: dict[tuple[tuple[int, int], tuple[Geometry, ...]], RowTables] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        return self.prepared.program
+
+    @property
+    def row_gate_rows(self) -> int:
+        return int(self.program.target["array"]["row_gate_rows"])
 
     def run_layer(self, index: int, tensors: Mapping[int, np.ndarray], keep_contents: bool = False) -> LayerResult:
         """Compute the output tensor of layer ``index`` from ``tensors`` (by index into ``Program.tensors``)."""
         layer = self.program.layers[index]
         target = self.program.tensors[layer.output]
-        check_storable(target)
         words = row_words(self.batch * target.positions, self.row_gate_rows)
-        output = np.zeros((target.channels, words * ROWS_PER_WORD), np.int32)
+        output = np.empty((target.channels, words * ROWS_PER_WORD), storage_type(target))
         written = np.zeros((len(layer.tiles), CLASSES), np.int64)
+        sources = self._sources(index, tensors)
         jobs = [
-            self._prepare(layer, tile, number, tensors, output, keep_contents)
+            self._job(layer, tile, self.prepared.tile(index, number, keep_contents), sources, output, keep_contents)
             for number, tile in enumerate(layer.tiles)
         ]
         tasks, owners = [], []
@@ -160,90 +138,90 @@ class FastEngine:
         domains = self.program.target["array"]["domains"]
         return LayerResult(output, written, [job.contents[:, :domains] for job in jobs] if keep_contents else [])
 
-    def _prepare(
+    def _sources(self, index: int, tensors: Mapping[int, np.ndarray]) -> dict[int, _Source]:
+        """The tensors that the layer's tiles gather, each split by the strides it is gathered with."""
+        layer = self.program.layers[index]
+        _, *out_hw = self.program.tensors[layer.output].shape
+        read = np.concatenate([self.prepared.tile(index, number).maps for number in range(len(layer.tiles))])
+        sources = {}
+        for number in np.unique(read[:, 0]).tolist():
+            values, (_, *src_hw) = tensors[number], self.program.tensors[number].shape
+            if values.dtype.kind != "i" or values.itemsize > 4 or not values.flags.c_contiguous:
+                raise ValueError(
+                    f"tensor {number} must be a C-contiguous array of int8, int16 or int32, it is read by address"
+                )
+            maps = layer.row_maps[read[read[:, 0] == number, 1]]
+            split = tuple(
+                side_by_side(size, out_size, maps[f"stride_{axis}"])
+                for size, out_size, axis in zip(src_hw, out_hw, "yx", strict=True)
+            )
+            sources[number] = self._split(values, (src_hw[0], src_hw[1]), (split[0], split[1]))
+        return sources
+
+    def _split(self, values: np.ndarray, src_hw: tuple[int, int], split: tuple[int, int]) -> _Source:
+        if split == (1, 1):
+            return _Source(values, split)
+        phase_rows = self.batch * -(-src_hw[0] // split[0]) * -(-src_hw[1] // split[1])
+        rows = split[0] * split[1] * phase_rows + ROWS_PER_WORD  # a word that begins in the last row can be read whole
+        apart = np.zeros((len(values), rows), values.dtype)
+        chunks = np.array_split(np.arange(len(values)), min(len(values), self.threads * TASKS_PER_THREAD))
+
+        def take(channels: np.ndarray) -> None:
+            for channel in channels.tolist():
+                split_phases(values[channel], src_hw, split, self.batch, apart[channel])
+
+        self._map([partial(take, chunk) for chunk in chunks])
+        return _Source(apart, split)
+
+    def _job(
         self,
         layer: LayerProgram,
         tile: Tile,
-        number: int,
-        tensors: Mapping[int, np.ndarray],
+        statics: TileStatics,
+        sources: Mapping[int, _Source],
         output: np.ndarray,
         keep_contents: bool,
     ) -> _Job:
-        target = self.program.tensors[layer.output]
-        columns, domains = kernels.extent(tile.instructions)
-        channels = np.flatnonzero(target.fields["tile"] == number)
-        fields = target.fields[channels]
-        widths = fields["width"].astype(np.int64)
-        across = fields["across"] != 0
-        resident = np.flatnonzero(layer.resident_fields["tile"] == number)
-        for placed in (fields, layer.resident_fields[resident]):
-            extent = np.where(placed["across"], placed["width"], 1).astype(np.int64)
-            depth = np.where(placed["across"], 1, placed["width"]).astype(np.int64)
-            columns = int(max(columns, (placed["column"] + extent).max(initial=0)))
-            domains = int(max(domains, (placed["domain"] + depth).max(initial=0)))
-        if keep_contents:
-            array = self.program.target["array"]
-            columns, domains = int(array["columns"]), int(array["domains"])
-        pitch = domains | 1  # odd, so that one domain of many columns does not share cache sets
-        cells = fields["column"].astype(np.int64) * pitch + fields["domain"]
-        stores = np.stack([channels, cells, np.where(across, pitch, 1), widths, fields["signed"]], axis=1)
-        pairs, pair_of = source_maps(tile)
-        sources = np.zeros((len(tile.gathers), 3), np.int64)
-        for tensor in np.unique(tile.gathers["tensor"]).tolist():
-            values = tensors[tensor]
-            if values.dtype != np.int32 or not values.flags.c_contiguous:
-                raise ValueError(f"tensor {tensor} must be a C-contiguous int32 array, it is read by address")
-            mine = tile.gathers["tensor"] == tensor
-            sources[mine, 0] = values.ctypes.data + values.strides[0] * tile.gathers["channel"][mine].astype(np.int64)
-        sources[:, 1] = pair_of
-        sources[:, 2] = tile.gathers["pad_value"]
-        shape = (columns, pitch, output.shape[1] // ROWS_PER_WORD) if keep_contents else (0, 0, 0)
-        return _Job(
-            tile,
-            sources,
-            self._row_tables(layer, pairs, tensors, (target.shape[1], target.shape[2])),
-            *_resident_planes(layer, resident, pitch, self.batch, output.shape[1] // ROWS_PER_WORD),
-            stores.astype(np.int64),
-            output,
-            np.zeros(shape, np.uint64),
-            columns,
-            pitch,
+        words = output.shape[1] // ROWS_PER_WORD
+        gathers = np.zeros((len(tile.gathers), 4), np.int64)
+        for tensor in np.unique(statics.maps[:, 0]).tolist():
+            values, mine = sources[tensor].values, tile.gathers["tensor"] == tensor
+            gathers[mine, 0] = values.ctypes.data + values.strides[0] * tile.gathers["channel"][mine].astype(np.int64)
+            gathers[mine, 1] = values.itemsize
+        gathers[:, 2], gathers[:, 3] = statics.map_of, tile.gathers["pad_value"]
+        resident_bits = np.zeros((len(statics.resident_cells), words), np.uint64)
+        if len(resident_bits):
+            widths = layer.resident_fields["width"][statics.resident].astype(np.int64)
+            kernels.resident_planes(layer.resident_values[statics.resident], widths, self.batch, resident_bits)
+        code = TileCode(
+            tile.instructions,
+            tile.constants,
+            gathers,
+            statics.resident_cells,
+            resident_bits,
+            statics.spans,
+            statics.stores,
+            statics.columns,
+            statics.pitch,
         )
+        contents = np.zeros((code.columns, code.pitch, words) if keep_contents else (0, 0, 0), np.uint64)
+        return _Job(code, self._row_tables(layer, statics.maps, sources), output, contents)
 
-    def _row_tables(
-        self, layer: LayerProgram, pairs: np.ndarray, tensors: Mapping[int, np.ndarray], out_hw: tuple[int, int]
-    ) -> _RowTables:
+    def _row_tables(self, layer: LayerProgram, maps: np.ndarray, sources: Mapping[int, _Source]) -> RowTables:
+        _, *out_hw = self.program.tensors[layer.output].shape
         geometries: list[Geometry] = []
-        for tensor, number in pairs.tolist():
-            stride_y, stride_x, offset_y, offset_x = layer.row_maps[number].tolist()
+        for tensor, number in maps.tolist():
             _, height, width = self.program.tensors[tensor].shape
-            geometries.append((stride_y, stride_x, offset_y, offset_x, height, width, tensors[tensor].shape[1]))
-        key = out_hw, tuple(geometries)
+            source = sources[tensor]
+            row_map = tuple(layer.row_maps[number].tolist())
+            geometries.append(Geometry(row_map, (height, width), source.split, source.values.shape[1]))
+        key = (out_hw[0], out_hw[1]), tuple(geometries)
         if key not in self._tables:
-            if any(shape != out_hw for shape, _ in self._tables):
+            if any(shape != key[0] for shape, _ in self._tables):
                 self._tables.clear()
-            self._tables[key] = self._fill_tables(geometries, out_hw)
+            words = row_words(self.batch * out_hw[0] * out_hw[1], self.row_gate_rows)
+            self._tables[key] = build_row_tables(geometries, key[0], self.batch, words, self._map)
         return self._tables[key]
-
-    def _fill_tables(self, geometries: Sequence[Geometry], out_hw: tuple[int, int]) -> _RowTables:
-        words = row_words(self.batch * out_hw[0] * out_hw[1], self.row_gate_rows)
-        maps = len(geometries)
-        tables = _RowTables(
-            np.empty((maps, words * ROWS_PER_WORD), np.int32),
-            np.empty((maps, words), np.uint64),
-            np.empty((maps, words), np.uint64),
-            np.empty((maps, words), np.int64),
-        )
-
-        def fill(number: int) -> Callable[[], int]:
-            stride_y, stride_x, offset_y, offset_x, height, width, rows = geometries[number]
-            return lambda: kernels.fill_row_table(
-                (stride_y, stride_x, offset_y, offset_x), out_hw, (height, width), self.batch, rows,
-                tables.indices[number], tables.valid[number], tables.padding[number], tables.first[number],
-            )  # fmt: skip
-
-        self._map([fill(number) for number in range(maps)])
-        return tables
 
     def _parts(self, words: int, lanes: int, tiles: int) -> list[tuple[int, int]]:
         """Word ranges, of whole blocks of ``lanes`` words, that are a task each."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -20,7 +22,7 @@ from ir.isa import (
     Op,
 )
 from ir.kernel_cache import forget_stale
-from simulator.rtm.lanes import ROWS_PER_WORD, load, pack_bit, popcount, read_int32, splat, store, unpack_bit
+from simulator.rtm.lanes import ROWS_PER_WORD, load, pack_bit, popcount, read_integer, splat, store, unpack_bit
 from simulator.rtm.macros import (
     Int64,
     Lanes,
@@ -39,8 +41,8 @@ from simulator.rtm.macros import (
     maximum,
     multiply_add,
     step_up,
-    write,
 )
+from simulator.rtm.row_tables import SCATTERED, RowTables
 
 forget_stale(__file__)
 
@@ -51,107 +53,156 @@ OPCODES = max(Op) + 1
 NONE = np.uint64(0)
 
 
+class TileCode(NamedTuple):
+    """A tile and what it works on, as ``run_words`` takes it.
+
+    ``instructions``: isa.RECORD; ``constants``: int64; ``sources``: int64[gathers, 4], address of the integers, bytes
+    of each, row map, pad value; ``resident_cells``: int64[n], ``resident_bits``: uint64[n, words], what the arrays
+    hold from the start; ``spans``: int64[n, 2], first cell and how many, all the cells in use, with a ``pitch`` of
+    cells a column; ``stores``: int64[n, 5], output channel, cell, step, width, signed.
+    """
+
+    instructions: np.ndarray
+    constants: np.ndarray
+    sources: np.ndarray
+    resident_cells: np.ndarray
+    resident_bits: np.ndarray
+    spans: np.ndarray
+    stores: np.ndarray
+    columns: int
+    pitch: int
+
+
+class Scratch(NamedTuple):
+    """``bits``: uint64[64 * n], what rows receive; ``values``: int32[64]; ``counts``: uint64[OPCODES * n], flips."""
+
+    bits: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+
+
 @njit(nogil=True)
-def receive(
-    planes: np.ndarray,
-    cell: int,
-    step: int,
-    width: int,
-    source: int,
-    pad: int,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    padding: np.ndarray,
-    first: np.ndarray,
-    word: int,
-    scratch: np.ndarray,
-    lanes: Lanes,
+def _pack(bits: np.ndarray, width: int, n: int, lane: int, address: int, kind: Any, present: Any, pad: Any) -> None:
+    """``width`` words of ``lane`` <- the low bits of the 64 integers of ``kind``'s type at ``address`` in the rows that
+    are ``present``, those of ``pad[1]`` in the rows ``pad[0]``."""
+    for bit in range(width):
+        padded = pad[0] & np.uint64(bit_mask(pad[1], bit))
+        bits[bit * n + lane] = (pack_bit(address, bit, kind) & present) | padded
+
+
+@njit(nogil=True)
+def _read(address: int, size: int, index: int) -> int:
+    """The integer of ``size`` bytes that is ``index`` places behind ``address``."""
+    if size == 1:
+        return Int64(read_integer(address, index, np.int8(0)))
+    if size == 2:
+        return Int64(read_integer(address, index, np.int16(0)))
+    return Int64(read_integer(address, index, np.int32(0)))
+
+
+@njit(nogil=True)
+def _read_rows(
+    values: np.ndarray, address: int, size: int, present: Any, tables: RowTables, row_map: int, word: int
 ) -> None:
-    """``width`` cells, ``step`` apart, are flipped where the low bits of the int32 values at address ``source`` are
-    set, through a row map's tables from row word ``word`` on."""
-    n = len(lanes)
-    for lane in range(min(n, len(valid) - word)):
-        present, padded = valid[word + lane], padding[word + lane]
-        address = Int64(scratch.ctypes.data)
-        if present != NONE:
-            if first[word + lane] >= 0:
-                address = source + 4 * first[word + lane]
-            else:
-                for row in range(ROWS_PER_WORD):
-                    scratch[row] = read_int32(source, Int64(indices[(word + lane) * ROWS_PER_WORD + row]))
-        for bit in range(width):
-            bits = (pack_bit(address, bit) & present) | (padded & np.uint64(bit_mask(pad, bit)))
-            planes[(cell + bit * step) * n + lane] ^= bits
+    """What the rows of a row word that are ``present`` receive, one by one."""
+    height, width = tables.along_y.shape[1], tables.along_x.shape[1]
+    position, x = divmod(word * ROWS_PER_WORD, width)
+    image, y = divmod(position, height)
+    for row in range(ROWS_PER_WORD):
+        if present >> np.uint64(row) & np.uint64(1):
+            index = image * tables.image_rows[row_map] + tables.along_y[row_map, y] + tables.along_x[row_map, x]
+            values[row] = _read(address, size, index)
+        x += 1
+        if x == width:
+            x, y = 0, y + 1
+        if y == height:
+            y, image = 0, image + 1
 
 
 @njit(nogil=True)
-def gather(
-    planes: np.ndarray,
-    r: Operand,
-    source: int,
-    pad: int,
-    fresh: int,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    padding: np.ndarray,
-    first: np.ndarray,
-    word: int,
-    scratch: np.ndarray,
-    lanes: Lanes,
-) -> Words:
-    """r <- what its rows receive; with the top bit inverted where ``fresh`` is -1."""
+def receive(scratch: Scratch, width: int, source: np.ndarray, tables: RowTables, word: int, lanes: Lanes) -> None:
+    """The cells 0 to ``width`` - 1 of ``scratch.bits`` <- the low bits of what the rows receive from ``source`` (one
+    of ``TileCode.sources``) from row word ``word`` on."""
+    n, bits = len(lanes), scratch.bits
+    address, size, row_map, pad = source
+    words = min(n, tables.valid.shape[1] - word)
+    for lane in range(words):
+        at = row_map, word + lane
+        present, padded, start = tables.valid[at], (tables.padding[at], pad), tables.first[at]
+        if start >= 0:
+            begin = address + size * start
+            if size == 1:
+                _pack(bits, width, n, lane, begin, np.int8(0), present, padded)
+            elif size == 2:
+                _pack(bits, width, n, lane, begin, np.int16(0), present, padded)
+            else:
+                _pack(bits, width, n, lane, begin, np.int32(0), present, padded)
+        elif start == SCATTERED:
+            _read_rows(scratch.values, address, size, present, tables, row_map, word + lane)
+            _pack(bits, width, n, lane, Int64(scratch.values.ctypes.data), np.int32(0), present, padded)
+        else:
+            value = _read(address, size, SCATTERED - 1 - start)
+            for bit in range(width):
+                mine = present & np.uint64(bit_mask(value, bit))
+                bits[bit * n + lane] = mine | (padded[0] & np.uint64(bit_mask(pad, bit)))
+    for lane in range(words, n):
+        for bit in range(width):
+            bits[bit * n + lane] = NONE
+
+
+@njit(nogil=True)
+def gather(planes: np.ndarray, r: Operand, bits: np.ndarray, fresh: int, lanes: Lanes) -> Words:
+    """r <- ``bits``; with the top bit inverted where ``fresh`` is -1."""
     cell, step, width, _ = r
     count = splat(0, lanes)
     for bit in range(width):
         before = splat(fresh & mask(bit == width - 1), lanes)
-        count = count + write(planes, cell + bit * step, before, lanes)
-    receive(planes, cell, step, width, source, pad, indices, valid, padding, first, word, scratch, lanes)
-    for bit in range(width):
-        before = splat(fresh & mask(bit == width - 1), lanes)
-        count = count + popcount(load(planes, cell + bit * step, lanes) ^ before)
+        received = load(bits, bit, lanes)
+        count = count + popcount(load(planes, cell + bit * step, lanes) ^ before) + popcount(received)
+        store(planes, cell + bit * step, received ^ before)
     return count
 
 
 @njit(nogil=True)
-def _unload(planes: np.ndarray, stores: np.ndarray, output: np.ndarray, word: int, lanes: Lanes) -> None:
-    """Write the stored fields of the row words from ``word`` on into ``output`` (int32[channels, words * 64])."""
-    n = len(lanes)
-    for index in range(len(stores)):
-        channel, cell, step = stores[index, 0], stores[index, 1], stores[index, 2]
-        width, signed = stores[index, 3], stores[index, 4]
-        for lane in range(min(n, output.shape[1] // ROWS_PER_WORD - word)):
-            begin = (word + lane) * ROWS_PER_WORD
-            output[channel, begin : begin + ROWS_PER_WORD] = 0
-            address = Int64(output.ctypes.data) + 4 * (channel * output.shape[1] + begin)
-            for bit in range(width):
-                weight = Int64(1) << bit
-                if signed and bit == width - 1:
-                    weight = -weight
-                unpack_bit(planes[(cell + bit * step) * n + lane], address, np.int32(weight))
+def _unpack(
+    planes: np.ndarray, n: int, lane: int, cell: int, step: int, width: int, signed: bool, address: int, kind: Any
+) -> None:
+    """64 integers of ``kind``'s type at ``address``, zeros so far, <- a field of the row word ``lane``."""
+    for bit in range(width):
+        weight = Int64(1) << bit
+        if signed and bit == width - 1:
+            weight = -weight
+        unpack_bit(planes[(cell + bit * step) * n + lane], address, weight, kind)
 
 
 @njit(nogil=True)
-def _execute(
-    planes: np.ndarray,
-    pitch: int,
-    instructions: np.ndarray,
-    constants: np.ndarray,
-    sources: np.ndarray,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    padding: np.ndarray,
-    first: np.ndarray,
-    word: int,
-    scratch: np.ndarray,
-    bits: np.ndarray,
-    counts: np.ndarray,
-    lanes: Lanes,
-) -> None:
-    """All the instructions on the row words from ``word`` on; ``bits``: uint64[64 * n], scratch as ``scratch`` is;
-    ``counts``: uint64[OPCODES * n], flips."""
+def _unload(planes: np.ndarray, stores: np.ndarray, output: np.ndarray, size: int, word: int, lanes: Lanes) -> None:
+    """Write the stored fields of the row words from ``word`` on into ``output`` (uint8[channels, words * 64 * size],
+    integers of ``size`` bytes)."""
+    n = len(lanes)
+    row_bytes = ROWS_PER_WORD * size
+    for index in range(len(stores)):
+        channel, cell, step = stores[index, 0], stores[index, 1], stores[index, 2]
+        width, signed = stores[index, 3], stores[index, 4] != 0
+        for lane in range(min(n, output.shape[1] // row_bytes - word)):
+            begin = (word + lane) * row_bytes
+            output[channel, begin : begin + row_bytes] = 0
+            address = Int64(output.ctypes.data) + channel * output.shape[1] + begin
+            if size == 1:
+                _unpack(planes, n, lane, cell, step, width, signed, address, np.int8(0))
+            elif size == 2:
+                _unpack(planes, n, lane, cell, step, width, signed, address, np.int16(0))
+            else:
+                _unpack(planes, n, lane, cell, step, width, signed, address, np.int32(0))
+
+
+@njit(nogil=True)
+def _execute(planes: np.ndarray, code: TileCode, tables: RowTables, word: int, scratch: Scratch, lanes: Lanes) -> None:
+    """All the instructions on the row words from ``word`` on."""
+    pitch = code.pitch
     carry_cell, f_cell, g_cell = CARRY * pitch, FLAG_F * pitch, FLAG_G * pitch
-    for index in range(len(instructions)):
-        record = instructions[index]
+    for index in range(len(code.instructions)):
+        record = code.instructions[index]
         op, flags, imm = Int64(record.op), Int64(record.flags), Int64(record.imm)
         r = (
             Int64(record.r_column) * pitch + Int64(record.r_domain),
@@ -180,173 +231,123 @@ def _execute(
             )
             count = add_out(planes, carry_cell, r, a, b, mask(op == SUBO), fresh, lanes)
         elif op == CONST:
-            count = const(planes, r, constants[imm], lanes)
+            count = const(planes, r, code.constants[imm], lanes)
         elif op == COPY:
             count = copy(planes, r, a, lanes)
         elif op == ADDC:
-            count = add_constant(planes, carry_cell, r, constants[imm], lanes)
+            count = add_constant(planes, carry_cell, r, code.constants[imm], lanes)
         elif op == EXTEND:
             count = extend(planes, f_cell, r, Int64(record.a_width), lanes)
         elif op == MAX:
             count = maximum(planes, f_cell, r, a, lanes)
         elif op == CLAMP:
-            count = clamp(planes, f_cell, g_cell, r, a, constants[imm], constants[imm + 1], lanes)
+            count = clamp(planes, f_cell, g_cell, r, a, code.constants[imm], code.constants[imm + 1], lanes)
         elif op == STEP:
-            count = step_up(planes, g_cell, r, a, constants[imm], constants[imm + 1], lanes)
+            count = step_up(planes, g_cell, r, a, code.constants[imm], code.constants[imm + 1], lanes)
+        elif op == MAC:
+            x = Int64(record.b_width), mask(flags & B_SIGNED != 0)
+            receive(scratch, x[0], code.sources[imm + (Int64(record.b_column) << 16)], tables, word, lanes)
+            count = multiply_add(planes, carry_cell, r, a, scratch.bits, x, lanes)
         else:
-            high = Int64(record.b_column) if op == MAC else Int64(record.a_column)
-            number = imm + (high << 16)
-            source, row_map, pad = sources[number, 0], sources[number, 1], sources[number, 2]
-            tables = indices[row_map], valid[row_map], padding[row_map], first[row_map]
-            if op == MAC:
-                x = Int64(record.b_width), mask(flags & B_SIGNED != 0)
-                for bit in range(x[0]):
-                    store(bits, bit, splat(0, lanes))
-                receive(bits, 0, 1, x[0], source, pad, *tables, word, scratch, lanes)
-                count = multiply_add(planes, carry_cell, r, a, bits, x, lanes)
-            else:
-                count = gather(planes, r, source, pad, fresh, *tables, word, scratch, lanes)
-        store(counts, op, load(counts, op, lanes) + count)
+            receive(scratch, r[2], code.sources[imm + (Int64(record.a_column) << 16)], tables, word, lanes)
+            count = gather(planes, r, scratch.bits, fresh, lanes)
+        store(scratch.counts, op, load(scratch.counts, op, lanes) + count)
+
+
+@njit(nogil=True)
+def _prepare(planes: np.ndarray, code: TileCode, word: int, words: int, n: int) -> None:
+    """Zeros and resident bits in the ``words`` row words from ``word`` on."""
+    for span in range(len(code.spans)):
+        begin = code.spans[span, 0] * n
+        planes[begin : begin + code.spans[span, 1] * n] = 0
+    for index in range(len(code.resident_cells)):
+        for lane in range(words):
+            planes[code.resident_cells[index] * n + lane] = code.resident_bits[index, word + lane]
 
 
 @njit(nogil=True, cache=True)
 def run_words(
-    instructions: np.ndarray,
-    constants: np.ndarray,
-    sources: np.ndarray,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    padding: np.ndarray,
-    first: np.ndarray,
-    resident_cells: np.ndarray,
-    resident_bits: np.ndarray,
-    stores: np.ndarray,
+    code: TileCode,
+    tables: RowTables,
     output: np.ndarray,
+    output_size: int,
     contents: np.ndarray,
-    columns: int,
-    pitch: int,
     first_word: int,
     stop_word: int,
     written_bits: np.ndarray,
     lanes: Lanes,
 ) -> None:
-    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time, from arrays that hold
-    ``resident_bits`` (uint64[n, words]) in the cells ``resident_cells`` (int64[n]) and zeros elsewhere.
+    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time.
 
-    ``instructions``: isa.RECORD; ``constants``: int64; ``sources``: int64[gathers, 3], address of the int32 values,
-    row map, pad value; ``indices``: int32[maps, words * 64], ``valid``, ``padding``: uint64[maps, words], ``first``:
-    int64[maps, words], see ``fill_row_table``; ``stores``: int64[n, 5], output channel, cell, step, width, signed.
-    Written: ``output`` int32[channels, words * 64]; ``contents`` uint64[columns, pitch, words], or of size 0;
-    ``written_bits``, int64, increased by the flips of each opcode. Nothing is checked here: ``engine`` does.
+    Written: ``output``, uint8[channels, words * 64 * output_size], integers of ``output_size`` bytes; ``contents``,
+    uint64[columns, pitch, words], or of size 0; ``written_bits``, int64, increased by the flips of each opcode.
+    Nothing is checked here: ``engine`` does.
     """
-    n = len(lanes)
-    planes = np.zeros(columns * pitch * n + 8, np.uint64)
+    n, cells = len(lanes), code.columns * code.pitch
+    planes = np.empty(cells * n + 8, np.uint64)
     skew = (-Int64(planes.ctypes.data) % 64) // 8  # vectors that do not straddle cache lines
-    planes = planes[skew : skew + columns * pitch * n]
-    counts = np.zeros(OPCODES * n, np.uint64)
-    scratch = np.zeros(ROWS_PER_WORD, np.int32)
-    bits = np.zeros(64 * n, np.uint64)
+    planes = planes[skew : skew + cells * n]
+    scratch = Scratch(np.zeros(64 * n, np.uint64), np.zeros(ROWS_PER_WORD, np.int32), np.zeros(OPCODES * n, np.uint64))
     for word in range(first_word, stop_word, n):
-        planes[:] = 0
-        for index in range(len(resident_cells)):
-            for lane in range(min(n, stop_word - word)):
-                planes[resident_cells[index] * n + lane] = resident_bits[index, word + lane]
-        counts[:] = 0
-        _execute(
-            planes,
-            pitch,
-            instructions,
-            constants,
-            sources,
-            indices,
-            valid,
-            padding,
-            first,
-            word,
-            scratch,
-            bits,
-            counts,
-            lanes,
-        )
-        _unload(planes, stores, output, word, lanes)
         used = min(n, stop_word - word)  # rows of further lanes do not exist
+        _prepare(planes, code, word, used, n)
+        scratch.counts[:] = 0
+        _execute(planes, code, tables, word, scratch, lanes)
+        _unload(planes, code.stores, output, output_size, word, lanes)
         for op in range(OPCODES):
             for lane in range(used):
-                written_bits[op] += Int64(counts[op * n + lane])
+                written_bits[op] += Int64(scratch.counts[op * n + lane])
         if contents.size:
-            for column in range(columns):
-                for domain in range(pitch):
-                    for lane in range(used):
-                        contents[column, domain, word + lane] = planes[(column * pitch + domain) * n + lane]
+            for cell in range(cells):
+                for lane in range(used):
+                    contents[cell // code.pitch, cell % code.pitch, word + lane] = planes[cell * n + lane]
 
 
 @njit(nogil=True, cache=True)
-def fill_row_table(
-    row_map: tuple[int, int, int, int],
-    out_hw: tuple[int, int],
-    src_hw: tuple[int, int],
-    batch: int,
-    src_rows: int,
-    indices: np.ndarray,
-    valid: np.ndarray,
-    padding: np.ndarray,
-    first: np.ndarray,
-) -> int:
-    """Tabulate one row map (stride_y, stride_x, offset_y, offset_x) for all the row words of a layer.
+def resident_planes(values: np.ndarray, widths: np.ndarray, batch: int, planes: np.ndarray) -> None:
+    """The bits of what rows hold, the same in every image: ``values``, int32[fields, positions], ``widths`` bits of
+    each, upwards, into ``planes``, uint64[all the bits, words], zeros so far."""
+    positions, plane = values.shape[1], 0
+    image = np.zeros(positions // ROWS_PER_WORD + 2, np.uint64)
+    for field in range(len(values)):
+        for bit in range(widths[field]):
+            image[:] = 0
+            for row in range(positions):
+                image[row // ROWS_PER_WORD] |= np.uint64(values[field, row] >> bit & 1) << np.uint64(
+                    row % ROWS_PER_WORD
+                )
+            for number in range(batch):
+                word, shift = divmod(number * positions, ROWS_PER_WORD)
+                for index in range(-(-positions // ROWS_PER_WORD)):
+                    planes[plane, word + index] |= image[index] << np.uint64(shift)
+                    if shift and word + index + 1 < planes.shape[1]:
+                        planes[plane, word + index + 1] |= image[index] >> np.uint64(ROWS_PER_WORD - shift)
+            plane += 1
 
-    ``src_rows``: rows allocated per channel of the source. Written: ``indices`` int32[words * 64], source rows, 0 where
-    there is none; ``valid``, ``padding`` uint64[words], the rows that have a source, that receive the pad value;
-    ``first`` int64[words]: s where every valid row i of the word has source row s + i, and s to s + 63 exist; else -1.
-    Returns the number of valid rows.
-    """
-    stride_y, stride_x, offset_y, offset_x = row_map
-    (out_h, out_w), (src_h, src_w) = out_hw, src_hw
-    rows = batch * out_h * out_w
-    image, y, x, total = 0, 0, 0, 0
-    for word in range(len(valid)):
-        present, padded, start, regular = NONE, NONE, Int64(-1), True
-        for bit in range(ROWS_PER_WORD):
-            row = word * ROWS_PER_WORD + bit
-            indices[row] = 0
-            if row >= rows:
-                continue
-            source_y, source_x = y * stride_y + offset_y, x * stride_x + offset_x
-            if 0 <= source_y < src_h and 0 <= source_x < src_w:
-                source = (image * src_h + source_y) * src_w + source_x
-                indices[row] = source
-                if present == NONE:
-                    start = source - bit
-                regular = regular and source - bit == start
-                present |= np.uint64(1) << np.uint64(bit)
-                total += 1
-            else:
-                padded |= np.uint64(1) << np.uint64(bit)
-            x += 1
-            if x == out_w:
-                x, y = 0, y + 1
-            if y == out_h:
-                y, image = 0, image + 1
-        valid[word], padding[word] = present, padded
-        first[word] = start if regular and 0 <= start and start + ROWS_PER_WORD <= src_rows else -1
-    return total
+
+@njit(nogil=True)
+def _widen(low: np.ndarray, stop: np.ndarray, column: int, domain: int, width: int, across: int) -> None:
+    """The domains [low, stop) of a field's columns are in use."""
+    columns, depth = (width, 1) if across else (1, width)
+    for index in range(column, column + columns):
+        low[index] = min(low[index], domain)
+        stop[index] = max(stop[index], domain + depth)
 
 
 @njit(nogil=True, cache=True)
-def extent(instructions: np.ndarray) -> tuple[int, int]:
-    """(columns, domains) that the flags and the operands of the instructions reach."""
-    columns, domains = FLAG_COLUMNS, 1
+def used_domains(instructions: np.ndarray, fields: np.ndarray, low: np.ndarray, stop: np.ndarray) -> None:
+    """Narrow down which domains of every column are in use: ``low``, ``stop``: int64[columns], in and out, widened by
+    the flags, the instructions' operands and the FIELD records ``fields``."""
+    for flag in range(FLAG_COLUMNS):
+        _widen(low, stop, flag, 0, 1, 0)
+    for index in range(len(fields)):
+        field = fields[index]
+        _widen(low, stop, Int64(field.column), Int64(field.domain), Int64(field.width), Int64(field.across))
     for index in range(len(instructions)):
         record = instructions[index]
-        flags = Int64(record.flags)
-        r, a, b = Int64(record.r_column), Int64(record.a_column), Int64(record.b_column)
-        r_width, a_width, b_width = Int64(record.r_width), Int64(record.a_width), Int64(record.b_width)
-        if record.op == GATHER:
-            a = 0  # the high half of the gather's number
-        if record.op == MAC:
-            b = b_width = 0  # the same, and what is broadcast lies nowhere
-        columns = max(columns, r + (r_width if flags & R_ACROSS else 1))
-        columns = max(columns, a + (a_width if flags & A_ACROSS else 1), b + (b_width if flags & B_ACROSS else 1))
-        domains = max(domains, Int64(record.r_domain) + (1 if flags & R_ACROSS else r_width))
-        domains = max(domains, Int64(record.a_domain) + (1 if flags & A_ACROSS else a_width))
-        domains = max(domains, Int64(record.b_domain) + (1 if flags & B_ACROSS else b_width))
-    return columns, domains
+        op, flags = record.op, Int64(record.flags)
+        _widen(low, stop, Int64(record.r_column), Int64(record.r_domain), Int64(record.r_width), flags & R_ACROSS)
+        if op != GATHER and op != EXTEND and record.a_width:  # there other numbers stand in its place
+            _widen(low, stop, Int64(record.a_column), Int64(record.a_domain), Int64(record.a_width), flags & A_ACROSS)
+        if op != MAC and record.b_width:
+            _widen(low, stop, Int64(record.b_column), Int64(record.b_domain), Int64(record.b_width), flags & B_ACROSS)

@@ -124,47 +124,65 @@ for _symbol, _build in (
     (operator.or_, "or_"),
     (operator.xor, "xor"),
     (operator.add, "add"),
+    (operator.sub, "sub"),
 ):
     _define_operator(_symbol, _build)
 
 
-def _rows_at(builder: llvm.IRBuilder, address: llvm.Value) -> llvm.Value:
-    return builder.inttoptr(address, llvm.VectorType(I32, ROWS_PER_WORD).as_pointer())
+def _rows_at(builder: llvm.IRBuilder, address: llvm.Value, kind: Any) -> llvm.Value:
+    vector = llvm.VectorType(llvm.IntType(kind.bitwidth), ROWS_PER_WORD)
+    return builder.inttoptr(address, vector.as_pointer())
 
 
 @_intrinsic
-def pack_bit(typing: Any, address: Any, bit: Any) -> Any:
-    """Bit ``bit`` of the 64 int32 at ``address`` (int64, any alignment) as one uint64, the first value lowest."""
+def pack_bit(typing: Any, address: Any, bit: Any, kind: Any) -> Any:
+    """Bit ``bit`` of the 64 integers of ``kind``'s type at ``address`` (int64) as one uint64, the first value
+    lowest."""
 
     def codegen(context: Any, builder: llvm.IRBuilder, signature: Any, args: Any) -> llvm.Value:
-        values = builder.load(_rows_at(builder, args[0]), align=4)
-        mask = _broadcast(builder, builder.shl(I32(1), builder.trunc(args[1], I32)), ROWS_PER_WORD)
+        values = builder.load(_rows_at(builder, args[0], kind), align=kind.bitwidth // 8)
+        integer = values.type.element
+        mask = _broadcast(builder, builder.shl(integer(1), builder.trunc(args[1], integer)), ROWS_PER_WORD)
         ones = builder.icmp_unsigned("!=", builder.and_(values, mask), llvm.Constant(values.type, None))
         return builder.bitcast(ones, I64)
 
-    return types.uint64(types.int64, types.int64), codegen
+    return types.uint64(types.int64, types.int64, kind), codegen
 
 
 @_intrinsic
-def unpack_bit(typing: Any, word: Any, address: Any, value: Any) -> Any:
-    """OR the int32 ``value`` into those of the 64 int32 at ``address`` whose bit of ``word`` is one."""
+def unpack_bit(typing: Any, word: Any, address: Any, value: Any, kind: Any) -> Any:
+    """OR ``value`` into those of the 64 integers of ``kind``'s type at ``address`` whose bit of ``word`` is one."""
 
     def codegen(context: Any, builder: llvm.IRBuilder, signature: Any, args: Any) -> llvm.Value:
-        pointer = _rows_at(builder, args[1])
-        old = builder.load(pointer, align=4)
+        pointer = _rows_at(builder, args[1], kind)
+        old = builder.load(pointer, align=kind.bitwidth // 8)
         where = builder.bitcast(args[0], llvm.VectorType(llvm.IntType(1), ROWS_PER_WORD))
-        bits = builder.select(where, _broadcast(builder, args[2], ROWS_PER_WORD), llvm.Constant(old.type, None))
-        builder.store(builder.or_(old, bits), pointer, align=4)
+        value = builder.trunc(args[2], old.type.element)
+        bits = builder.select(where, _broadcast(builder, value, ROWS_PER_WORD), llvm.Constant(old.type, None))
+        builder.store(builder.or_(old, bits), pointer, align=kind.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(types.uint64, types.int64, types.int32), codegen
+    return types.void(types.uint64, types.int64, types.int64, kind), codegen
 
 
 @_intrinsic
-def read_int32(typing: Any, address: Any, index: Any) -> Any:
-    """The int32 at ``address`` + 4 * ``index``."""
+def read_integer(typing: Any, address: Any, index: Any, kind: Any) -> Any:
+    """The integer of ``kind``'s type that is ``index`` places behind ``address``."""
 
     def codegen(context: Any, builder: llvm.IRBuilder, signature: Any, args: Any) -> llvm.Value:
-        return builder.load(builder.gep(builder.inttoptr(args[0], I32.as_pointer()), [args[1]]))
+        pointer = builder.inttoptr(args[0], llvm.IntType(kind.bitwidth).as_pointer())
+        return builder.load(builder.gep(pointer, [args[1]]))
 
-    return types.int32(types.int64, types.int64), codegen
+    return kind(types.int64, types.int64, kind), codegen
+
+
+@_intrinsic
+def opaque(typing: Any, value: Any) -> Any:
+    """``value``, of which the compiler knows nothing: a loop that counts with it is not unrolled. The loops over the
+    bits of an operand are too short to gain from that, and setting up an unrolled loop takes longer than running it."""
+
+    def codegen(context: Any, builder: llvm.IRBuilder, signature: Any, args: Any) -> llvm.Value:
+        function = llvm.FunctionType(I64, [I64])
+        return builder.asm(function, "", "=r,0", [args[0]], False)
+
+    return types.int64(types.int64), codegen

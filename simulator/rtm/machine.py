@@ -27,6 +27,7 @@ from ir.expand import (
 from ir.isa import GATHERING, Field, Op, gather_index, gathered_bits
 from ir.program import StoredTensor, Tile
 from simulator.rtm.counters import CLASSES, Rows
+from simulator.rtm.faults.injector import NOTHING_FAILS, Injector, Reading
 
 
 @dataclass
@@ -44,11 +45,15 @@ class Machine:
 
     ``cells``: bool[rows, columns, domains]; ``offsets``: the domain at the port of each column; ``tags``: bool[rows],
     the tag register; ``key_line``: bool[rows], the broadcast bit in each row's key. Rows beyond one array belong to
-    further arrays; nothing here depends on where they are cut.
+    further arrays; nothing here depends on where they are cut. ``nanowires``: the cells with the guard domains at both
+    ends of each wire. ``faults`` decides what goes wrong.
     """
 
-    def __init__(self, rows: int, columns: int, domains: int) -> None:
-        self.cells = np.zeros((rows, columns, domains), bool)
+    def __init__(self, rows: int, columns: int, domains: int, faults: Injector = NOTHING_FAILS) -> None:
+        guard = faults.guard_domains
+        self.nanowires = np.zeros((rows, columns, domains + 2 * guard), bool)
+        self.cells = self.nanowires[:, :, guard : guard + domains]
+        self.faults = faults
         self.offsets = [0] * columns
         self.tags = np.zeros(rows, bool)
         self.key_line = np.zeros(rows, bool)
@@ -57,11 +62,13 @@ class Machine:
     def execute(self, op: MicroOp, received: np.ndarray | None = None) -> None:
         """Execute one micro-operation. ``received``: for Receive and Broadcast, the bit each row gathers,
         bool[rows]."""
+        self.faults.before(self, op)
         match op:
             case Shift(column, steps):
                 self.offsets[column] += steps
                 self.events.shift_steps += abs(steps)
                 assert 0 <= self.offsets[column] < self.cells.shape[2], f"column {column} leaves its nanowires"
+                self.faults.shifted(self, column, steps)
             case Search(key):
                 self.tags = self._matches(key)
             case SearchOr(key):
@@ -76,10 +83,12 @@ class Machine:
                 self.key_line = received.copy()
             case Write(values):
                 self.events.writes += 1
-                for (column, domain), bit in values:
+                for index, ((column, domain), bit) in enumerate(values):
                     cell = self._at_port(column, domain)
-                    self.events.written_bits += int(np.count_nonzero(self.tags & (cell != bit)))
-                    cell[self.tags] = bit
+                    changing = self.tags & (cell != bit)
+                    self.events.written_bits += int(np.count_nonzero(changing))
+                    cell[changing & ~self.faults.stays(index, changing)] = bit
+                    self.faults.written(self, column)
 
     def rewind(self) -> None:
         """Shift every column back to offset 0."""
@@ -108,7 +117,7 @@ class Machine:
         matches = np.ones_like(self.tags)
         for place, bit in key:
             matches &= (self.key_line if place == KEY_LINE else self._at_port(*place)) == bit
-        return matches
+        return self.faults.answers(matches)
 
     def _at_port(self, column: int, domain: int) -> np.ndarray:
         """A view of the cells of ``column`` that are at their ports, which must be those of ``domain``."""
@@ -176,23 +185,24 @@ class _Gatherer:
         rows = source_positions(self.row_maps[int(entry["row_map"])], self.layout, shape)
         return len({(row, index // array_rows) for index, row in enumerate(rows.tolist()) if row >= 0})
 
-    def search_source(self, gather: int, bit: int) -> tuple[int, int]:
-        """Search for a bit of the source where it lies; (searches, shift steps) that took."""
+    def search_source(self, gather: int, bit: int) -> Reading | None:
+        """Search for a bit of the source where it lies: in arrays, or else (None) in the global buffer."""
         entry = self.tile.gathers[gather]
         number = int(entry["tensor"])
         tensor = self.tensors[number]
         if tensor.producer < 0:
-            return 0, 0
+            return None
         place = tensor.fields[int(entry["channel"])]
         field = Field(int(place["column"]), int(place["domain"]), int(place["width"]), across=bool(place["across"]))
         column, domain = field.cell(bit)
         offsets = self.offsets.setdefault(number, {})
         wire = (int(place["tile"]), column)
-        steps = abs(domain - offsets.get(wire, 0))
+        steps = domain - offsets.get(wire, 0)
         offsets[wire] = domain
         self.searches[number] = self.searches.get(number, 0) + 1
-        self.steps[number] = self.steps.get(number, 0) + steps
-        return 1, steps
+        self.steps[number] = self.steps.get(number, 0) + abs(steps)
+        rows = source_positions(self.row_maps[int(entry["row_map"])], self.layout, tensor.shape)
+        return Reading(number, *wire, domain, steps, rows)
 
     def totals(self) -> dict[int, tuple[int, int, int]]:
         """Tensor index -> (searches, shift steps, rewind steps)."""
@@ -225,22 +235,25 @@ def run_tile(
     search_or: bool,
     array_rows: int,
     resident: Sequence[tuple[Field, np.ndarray]] = (),
+    faults: Injector = NOTHING_FAILS,
 ) -> TileRun:
     """Run a legal tile from arrays that are empty but for the ``resident`` fields (int64[used rows] each).
 
     ``row_maps``: those of its layer; ``tensors``: the program's; ``sources``: tensor index -> integer array
     (channels, batch x positions) of each tensor that the tile gathers; ``rows``: of the layer (all active rows are
-    simulated; rows beyond the used ones gather 0), ``array_rows`` of them in each array.
+    simulated; rows beyond the used ones gather 0), ``array_rows`` of them in each array; ``faults``: what goes wrong.
     """
-    machine = Machine(rows.active, columns, domains)
+    machine = Machine(rows.active, columns, domains, faults)
     for field, held in resident:
         machine.load(field, held)
+    faults.begin(machine)
     gatherer = _Gatherer(tile, row_maps, tensors, sources, layout)
     per_instruction = np.zeros((5, len(tile.instructions)), np.int64)
     written_bits, moved_bits = np.zeros(CLASSES, np.int64), np.zeros(CLASSES, np.int64)
     for index, record in enumerate(tile.instructions):
         opcode = Op(int(record["op"]))
         machine.events = Events()
+        faults.next_instruction(machine, index)
         source = np.zeros(2, np.int64)
         values = np.zeros(rows.active, np.int64)
         if opcode in GATHERING:
@@ -251,13 +264,18 @@ def run_tile(
             received = None
             if isinstance(op, Receive | Broadcast):
                 received = (values >> op.bit & 1).astype(bool)
-                source += gatherer.search_source(op.gather, op.bit)
+                reading = gatherer.search_source(op.gather, op.bit)
+                if reading is not None:
+                    source += 1, abs(reading.steps)
+                    received = faults.received(received, op.bit, reading)
             machine.execute(op, received)
         events = machine.events
         per_instruction[:, index] = (events.searches, events.writes, events.shift_steps, *source)
         written_bits[opcode] += events.written_bits
     machine.events = Events()
+    faults.rewinding(len(tile.instructions))
     machine.rewind()
+    faults.end(machine)
     searches, writes, steps, source_searches, source_steps = per_instruction
     rewind_steps = machine.events.shift_steps
     counts = StaticCounts(searches, writes, steps, source_searches, source_steps, rewind_steps, gatherer.totals())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from simulator.rtm.lanes import load, popcount, splat, store
+from simulator.rtm.lanes import load, opaque, popcount, splat, store
 
 Lanes = tuple[int, ...]
 Words = Any
@@ -74,33 +74,50 @@ def copy(planes: np.ndarray, r: Operand, a: Operand, lanes: Lanes) -> Words:
     return count
 
 
-@njit(nogil=True)
-def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, lanes: Lanes) -> Words:
-    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow)."""
+@njit(nogil=True, forceinline=True)
+def add_enabled(
+    planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, enabled: Words, lanes: Lanes
+) -> Words:
+    """r <- r + a, or r - a where ``invert`` is -1 (then the carry is a borrow), in the rows that are ``enabled``.
+
+    With flip = a ^ carry the sum bit is r ^ flip, and the carry turns where flip is set and a differs from the carry's
+    next value: in one formula for carries and borrows, flip & (r ^ a ^ ~invert). Above a, where its sign s repeats,
+    flip only loses bits, those of flip & (r ^ s ^ invert) remain, so that all turns of the carry there are its first
+    flip's ones less its last one's.
+    """
     r_cell, r_step, r_width, _ = r
     a_cell, a_step, a_width, a_sign = a
     count = popcount(load(planes, carry_cell, lanes))
-    carry, inverted = splat(0, lanes), splat(invert, lanes)
-    common = min(a_width, r_width)
+    carry, turned = splat(0, lanes), splat(~invert, lanes)
     x = carry
-    for bit in range(common):
-        x = load(planes, a_cell + bit * a_step, lanes)
-        y = load(planes, r_cell + bit * r_step, lanes)
+    common = min(a_width, r_width)
+    below, above = opaque(common), opaque(r_width - common)
+    while below > 0:
+        x = load(planes, a_cell, lanes) & enabled
+        y = load(planes, r_cell, lanes)
         flip = x ^ carry
-        store(planes, r_cell + bit * r_step, y ^ flip)
-        new = _majority(y ^ inverted, x, carry)
-        count = count + popcount(flip) + popcount(new ^ carry)
-        carry = new
+        store(planes, r_cell, y ^ flip)
+        turn = flip & (y ^ (x ^ turned))
+        carry = carry ^ turn
+        count = count + popcount(flip) + popcount(turn)
+        a_cell, r_cell, below = a_cell + a_step, r_cell + r_step, opaque(below - 1)
     x = x & splat(a_sign, lanes)
-    for bit in range(common, r_width):
-        y = load(planes, r_cell + bit * r_step, lanes)
-        flip = x ^ carry
-        store(planes, r_cell + bit * r_step, y ^ flip)
-        new = _majority(y ^ inverted, x, carry)
-        count = count + popcount(flip) + popcount(new ^ carry)
-        carry = new
-    store(planes, carry_cell, carry)
-    return count
+    flip, inverted = x ^ carry, x ^ splat(invert, lanes)
+    count = count + popcount(flip)
+    while above > 0:
+        y = load(planes, r_cell, lanes)
+        store(planes, r_cell, y ^ flip)
+        count = count + popcount(flip)
+        flip = flip & (y ^ inverted)
+        r_cell, above = r_cell + r_step, opaque(above - 1)
+    store(planes, carry_cell, x ^ flip)
+    return count - popcount(flip)
+
+
+@njit(nogil=True, forceinline=True)
+def add(planes: np.ndarray, carry_cell: int, r: Operand, a: Operand, invert: int, lanes: Lanes) -> Words:
+    """r <- r + a, or r - a where ``invert`` is -1."""
+    return add_enabled(planes, carry_cell, r, a, invert, splat(-1, lanes), lanes)
 
 
 @njit(nogil=True)
@@ -121,22 +138,9 @@ def multiply_add(
     count = splat(0, lanes)
     for shift in range(x_width):
         enabled = load(bits, shift, lanes)
-        inverted = splat(x_sign & mask(shift == x_width - 1), lanes)
-        count = count + popcount(load(planes, carry_cell, lanes))
-        carry = splat(0, lanes)
-        term = carry
-        for bit in range(width - shift):
-            if bit < a_width:
-                term = load(planes, a_cell + bit * a_step, lanes) & enabled
-            elif bit == a_width:
-                term = term & splat(a_sign, lanes)
-            y = load(planes, cell + (bit + shift) * step, lanes)
-            flip = term ^ carry
-            store(planes, cell + (bit + shift) * step, y ^ flip)
-            new = _majority(y ^ inverted, term, carry)
-            count = count + popcount(flip) + popcount(new ^ carry)
-            carry = new
-        store(planes, carry_cell, carry)
+        invert = x_sign & mask(shift == x_width - 1)
+        at = cell + shift * step, step, width - shift, Int64(0)
+        count = count + add_enabled(planes, carry_cell, at, a, invert, enabled, lanes)
     return count
 
 

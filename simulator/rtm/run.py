@@ -10,13 +10,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ir.counts import StaticCounts, program_counts
-from ir.isa import Field, Op
-from ir.program import LayerProgram, Program
-from simulator.rtm import machine
+from ir.isa import Op
+from ir.program import Program
 from simulator.rtm.counters import CLASSES, LayerCounters, Rows, tile_counters
-from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, check_storable
-from simulator.rtm.gather import broadcast_arrays, broadcast_bits, moved_bits
+from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, storage_type
+from simulator.rtm.gather import broadcast_arrays
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.reference import ReferenceEngine, active_rows
 
 Progress = Callable[[int, int, str], None]
 """Called with (layers done, layers, name of the layer that starts; "" at the end)."""
@@ -44,39 +44,36 @@ def run_program(
     engine: Literal["fast", "reference"] = "fast",
     threads: int = 1,
     keep: Literal["outputs", "all"] = "outputs",
-    counts: list[list[StaticCounts]] | None = None,
+    prepared: Prepared | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Simulate a verified program on a batch.
 
     ``inputs``: int64 (N, C, H, W) by the name of each of ``program.inputs``. ``keep``: which tensors the result holds;
-    the others are freed after their last use. ``counts``: what ``program_counts`` gives, where the caller has it.
+    the others are freed after their last use. ``prepared``: of the program, for a caller who runs it more than once.
     Results do not depend on ``threads``.
     Raises SimulationError for inputs that do not fit the program and tensors that the engines cannot store.
     """
     batch = _batch(program, inputs)
-    rows = [_rows(program, batch * tensor.positions) for tensor in program.tensors]
+    prepared = prepared or Prepared(program)
+    rows = [active_rows(program, batch * tensor.positions) for tensor in program.tensors]
     tensors = {
         boundary.tensor: _store_input(program, boundary.tensor, boundary.name, inputs[boundary.name], rows)
         for boundary in program.inputs
     }
-    static = [
-        _layer_static(program, layer, batch, rows, of_tiles)
-        for layer, of_tiles in zip(program.layers, counts or program_counts(program), strict=True)
-    ]
     results = {boundary.tensor for boundary in program.outputs}
-    last_use = _last_uses(program)
     result = SimulationResult(batch)
     with ThreadPoolExecutor(threads) if threads > 1 and engine == "fast" else nullcontext() as pool:
-        runner = _engine(engine, program, batch, threads, pool)
+        runner = _engine(engine, prepared, batch, threads, pool)
         for index, layer in enumerate(program.layers):
             if progress is not None:
                 progress(index, len(program.layers), layer.name)
             done = runner.run_layer(index, tensors)
             tensors[layer.output] = done.output
-            result.layers.append(_with_data(static[index], done.written_bits.sum(axis=0)))
+            result.layers.append(_counters(prepared, index, batch, rows, done.written_bits))
             if keep == "outputs":
-                for tensor in [number for number in tensors if last_use[number] <= index and number not in results]:
+                gone = [tensor for tensor in tensors if prepared.last_uses[tensor] <= index and tensor not in results]
+                for tensor in gone:
                     del tensors[tensor]
     if progress is not None:
         progress(len(program.layers), len(program.layers), "")
@@ -89,66 +86,10 @@ def run_program(
     return result
 
 
-def _engine(name: str, program: Program, batch: int, threads: int, pool: Executor | None) -> Engine:
+def _engine(name: str, prepared: Prepared, batch: int, threads: int, pool: Executor | None) -> Engine:
     if name == "reference":
-        return ReferenceEngine(program, batch)
-    return FastEngine(program, batch, int(program.target["array"]["row_gate_rows"]), threads, pool)
-
-
-@dataclass
-class ReferenceEngine:
-    """The reference machine behind the same interface as ``FastEngine``."""
-
-    program: Program
-    batch: int
-
-    def run_layer(self, index: int, tensors: Mapping[int, np.ndarray], keep_contents: bool = False) -> LayerResult:
-        """Compute the output tensor of layer ``index`` from ``tensors`` (by index into ``Program.tensors``)."""
-        layer = self.program.layers[index]
-        target = self.program.tensors[layer.output]
-        check_storable(target)
-        array = self.program.target["array"]
-        rows = _rows(self.program, self.batch * target.positions)
-        output = np.zeros((target.channels, rows.active), np.int32)
-        written = np.zeros((len(layer.tiles), CLASSES), np.int64)
-        contents = []
-        for number, tile in enumerate(layer.tiles):
-            run = machine.run_tile(
-                tile,
-                layer.row_maps,
-                self.program.tensors,
-                tensors,
-                machine.Layout(self.batch, *target.shape[1:]),
-                rows,
-                columns=int(array["columns"]),
-                domains=int(array["domains"]),
-                search_or=bool(self.program.target["features"]["search_or"]),
-                array_rows=int(array["rows"]),
-                resident=_resident(layer, number, self.batch),
-            )
-            written[number] = run.written_bits
-            for channel in np.flatnonzero(target.fields["tile"] == number).tolist():
-                _, column, domain, width, signed, across = target.fields[channel].tolist()
-                output[channel] = run.machine.read(Field(column, domain, width, bool(signed), bool(across)))
-            if keep_contents:
-                words = np.packbits(run.machine.cells.transpose(1, 2, 0), axis=-1, bitorder="little")
-                contents.append(words.view(np.uint64))
-        return LayerResult(output, written, contents)
-
-
-def _resident(layer: LayerProgram, tile: int, batch: int) -> list[tuple[Field, np.ndarray]]:
-    """The resident fields of a tile, and what their used rows hold."""
-    loaded = []
-    for index in np.flatnonzero(layer.resident_fields["tile"] == tile).tolist():
-        _, column, domain, width, signed, across = layer.resident_fields[index].tolist()
-        values = np.tile(layer.resident_values[index].astype(np.int64), batch)
-        loaded.append((Field(column, domain, width, bool(signed), bool(across)), values))
-    return loaded
-
-
-def _rows(program: Program, used: int) -> Rows:
-    array = program.target["array"]
-    return Rows.of(used, array_rows=int(array["rows"]), row_gate_rows=int(array["row_gate_rows"]))
+        return ReferenceEngine(prepared.program, batch)
+    return FastEngine(prepared, batch, threads, pool)
 
 
 def _batch(program: Program, inputs: Mapping[str, np.ndarray]) -> int:
@@ -167,9 +108,9 @@ def _batch(program: Program, inputs: Mapping[str, np.ndarray]) -> int:
 
 
 def _store_input(program: Program, number: int, name: str, values: np.ndarray, rows: list[Rows]) -> np.ndarray:
-    """int32[channels, active rows] of an input tensor."""
+    """An input tensor, [channels, active rows]."""
     tensor = program.tensors[number]
-    check_storable(tensor)
+    dtype = storage_type(tensor)
     channels = np.swapaxes(values, 0, 1).reshape(tensor.channels, -1)
     magnitude = np.int64(1) << (tensor.fields["width"].astype(np.int64) - tensor.fields["signed"])
     low = np.where(tensor.fields["signed"] == 1, -magnitude, 0)
@@ -179,39 +120,21 @@ def _store_input(program: Program, number: int, name: str, values: np.ndarray, r
         raise SimulationError(
             f"input {name}: channel {channel} has values out of the range [{low[channel]}, {magnitude[channel] - 1}]"
         )
-    stored = np.zeros((tensor.channels, rows[number].active), np.int32)
+    stored = np.zeros((tensor.channels, rows[number].active), dtype)
     stored[:, : rows[number].used] = channels
     return stored
 
 
-def _last_uses(program: Program) -> list[int]:
-    """For each tensor the last layer that gathers it (or computes it, where none does); -1 for an unused input."""
-    last = [tensor.producer for tensor in program.tensors]
-    for index, layer in enumerate(program.layers):
-        for tile in layer.tiles:
-            for tensor in np.unique(tile.gathers["tensor"]).tolist():
-                last[tensor] = index
-    return last
-
-
-def _with_data(static: LayerCounters, written_bits: np.ndarray) -> LayerCounters:
-    counters = LayerCounters()
-    counters.add(static)
-    counters.written_bits[:] = written_bits
-    return counters
-
-
-def _layer_static(
-    program: Program, layer: LayerProgram, batch: int, rows: list[Rows], of_tiles: list[StaticCounts]
-) -> LayerCounters:
-    """Everything but ``written_bits``."""
-    rows_an_image, array_rows = program.tensors[layer.output].positions, int(program.target["array"]["rows"])
-    copies = broadcast_arrays(rows_an_image, batch, array_rows)
+def _counters(prepared: Prepared, index: int, batch: int, rows: list[Rows], written_bits: np.ndarray) -> LayerCounters:
+    """Of a layer that ran. ``written_bits``: int64[tiles, CLASSES]."""
+    program = prepared.program
+    output = program.layers[index].output
+    copies = broadcast_arrays(program.tensors[output].positions, batch, int(program.target["array"]["rows"]))
     total = LayerCounters()
-    for tile, counts in zip(layer.tiles, of_tiles, strict=True):
+    for work, written in zip(prepared.work[index], written_bits, strict=True):
         moved = np.zeros(CLASSES, np.int64)
-        moved[Op.GATHER] = moved_bits(program, layer, tile).sum() * batch
-        moved[Op.MAC] = broadcast_bits(program, layer, tile) * copies
-        source_rows = {tensor: rows[tensor] for tensor in counts.sources}
-        total.add(tile_counters(tile, counts, rows[layer.output], source_rows, np.zeros(CLASSES, np.int64), moved))
+        moved[Op.GATHER] = work.gathered_bits * batch
+        moved[Op.MAC] = work.broadcast_bits * copies
+        source_rows = {tensor: rows[tensor] for tensor in work.events.sources}
+        total.add(tile_counters(work.events, rows[output], source_rows, written, moved))
     return total

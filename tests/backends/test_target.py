@@ -10,7 +10,7 @@ import pytest
 from backends.target import PRESET_FOLDER, Target, TargetError, load_target, preset_names
 
 PRESETS = ["rtm-ap-projected", "rtm-ap-published"]
-SECTIONS = ["array", "features", "timing", "energy", "device"]
+SECTIONS = ["array", "wire", "features", "timing", "energy", "device"]
 
 
 def published() -> dict[str, Any]:

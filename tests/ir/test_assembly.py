@@ -28,7 +28,7 @@ def example() -> str:
     target = tiny_program().target
     lines = [
         f"target {section}.{key} = {json.dumps(value)}"
-        for section in ("array", "features", "timing", "energy", "device")
+        for section in ("array", "wire", "features", "timing", "energy", "device")
         for key, value in target[section].items()
     ]
     lines += [f'target name = "{target["name"]}"', 'target description = "for the example"']

@@ -30,7 +30,9 @@ from ir.program import FIELD, ROW_MAP, Program
 from ir.types import IntType
 from ir.verify_program import ProgramError, verify_program
 from simulator.rtm.engine import FastEngine
-from simulator.rtm.run import ReferenceEngine, run_program
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.reference import ReferenceEngine
+from simulator.rtm.run import run_program
 from tests.graphs import NORMAL, add_input, add_output, random_inputs, requantise
 
 SMALL = replace(NORMAL, array=replace(NORMAL.array, rows=64, columns=64, domains=32))
@@ -100,7 +102,7 @@ def test_random_classifiers_equal_the_interpreter_on_both_engines(random: Random
     slow = run_program(program, inputs, engine="reference")
     assert fast.layers == slow.layers
     stored = {0: np.ascontiguousarray(_rows(inputs["x"]))}
-    one = FastEngine(program, batch, 64).run_layer(0, stored, keep_contents=True)
+    one = FastEngine(Prepared(program), batch).run_layer(0, stored, keep_contents=True)
     other = ReferenceEngine(program, batch).run_layer(0, stored, keep_contents=True)
     for mine, theirs in zip(one.contents, other.contents, strict=True):
         np.testing.assert_array_equal(mine, theirs)

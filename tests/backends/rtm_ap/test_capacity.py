@@ -32,7 +32,8 @@ from ir.rounding import Rounding
 from ir.types import IntType, TensorType
 from ir.verify_program import verify_program
 from simulator.rtm.engine import FastEngine
-from simulator.rtm.run import ReferenceEngine
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.reference import ReferenceEngine
 from tests.graphs import NORMAL, add_input, add_output, random_inputs, requantise
 
 IMAGES = 3
@@ -325,7 +326,7 @@ def check_engines(case: Case, program: Program, seed: int, arrays: list[Cells]) 
         stored[boundary.tensor][:, : channels.shape[1]] = channels
     wanted = by_channel(expected(case.graph, images))
     used = wanted.shape[1]
-    for engine in (FastEngine(program, IMAGES, ROWS), ReferenceEngine(program, IMAGES)):
+    for engine in (FastEngine(Prepared(program), IMAGES), ReferenceEngine(program, IMAGES)):
         result = engine.run_layer(0, stored, keep_contents=True)
         np.testing.assert_array_equal(result.output[:, :used], wanted)
         for cells, words in zip(arrays, result.contents, strict=True):

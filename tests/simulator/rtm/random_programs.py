@@ -180,7 +180,8 @@ def random_layer(random: Random, tensors: list[StoredTensor], index: int, length
 
 def target_table(row_gate_rows: int, search_or: bool = True) -> dict[str, Any]:
     array = {"rows": 256, "columns": COLUMNS, "domains": DOMAINS, "row_gate_rows": row_gate_rows}
-    return {"array": array, "features": {"search_or": search_or}}
+    wire = {"guard_domains": 0, "entering_bit": 0}
+    return {"array": array, "wire": wire, "features": {"search_or": search_or}}
 
 
 def program_of(tensors: list[StoredTensor], layers: list[LayerProgram], target: dict[str, Any]) -> Program:

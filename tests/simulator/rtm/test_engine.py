@@ -14,7 +14,8 @@ from ir.isa import Field, Op
 from ir.program import FIELD, GATHER, ROW_MAP, LayerProgram, Program, StoredTensor, Tile
 from ir.verify_program import verify_program
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError
-from simulator.rtm.run import ReferenceEngine
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.reference import ReferenceEngine
 from tests.programs import macro
 from tests.simulator.rtm.random_programs import (
     program_of,
@@ -45,7 +46,7 @@ def test_random_programs_leave_the_same_cells_as_on_the_reference_machine(random
     verify_program(program)
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
     reference = ReferenceEngine(program, batch)
-    fast = FastEngine(program, batch, int(program.target["array"]["row_gate_rows"]))
+    fast = FastEngine(Prepared(program), batch)
     for index, layer in enumerate(program.layers):
         expected = reference.run_layer(index, tensors, keep_contents=True)
         assert_same(fast.run_layer(index, tensors, keep_contents=True), expected)
@@ -116,7 +117,7 @@ def test_an_instruction_computes_what_the_integers_say(name: str, words: int) ->
     program = one_tile(tile, source, np.array([(1, 1, 0, 0)], ROW_MAP), tensor("y", (1, 1, rows), 0, result))
     verify_program(program)
     images = random_images(Random(words), source, 1)
-    done = FastEngine(program, 1, 64).run_layer(0, {0: stored(images)})
+    done = FastEngine(Prepared(program), 1).run_layer(0, {0: stored(images)})
     np.testing.assert_array_equal(done.output[0, :rows], wrap(meaning(*images[0, :, 0]), result))
 
 
@@ -142,7 +143,7 @@ def test_flips_of_a_short_addition_are_those_counted_by_hand() -> None:
     )
     source, target = tensor("x", (1, 1, 1), -1, Field(0, 0, 1)), tensor("y", (1, 1, 1), 0, r)
     program = one_tile(tile, source, np.zeros(0, ROW_MAP), target)
-    done = FastEngine(program, 1, 64).run_layer(0, {0: np.zeros((1, 64), np.int32)})
+    done = FastEngine(Prepared(program), 1).run_layer(0, {0: np.zeros((1, 64), np.int32)})
     written = done.written_bits[0]
     assert (written[Op.CONST], written[Op.ADD], written[Op.SUB]) == (3 * 64, 5 * 64, 5 * 64)
     assert done.output[0, 0] == 3
@@ -153,9 +154,9 @@ def test_flips_of_a_short_addition_are_those_counted_by_hand() -> None:
 def test_threads_and_block_sizes_change_nothing(random: Random, batch: int) -> None:
     program = random_program(random, layers=1, length=20)
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
-    alone = FastEngine(program, batch, 64).run_layer(0, tensors, keep_contents=True)
+    alone = FastEngine(Prepared(program), batch).run_layer(0, tensors, keep_contents=True)
     with ThreadPoolExecutor(3) as pool:
-        assert_same(FastEngine(program, batch, 64, 3, pool).run_layer(0, tensors, keep_contents=True), alone)
+        assert_same(FastEngine(Prepared(program), batch, 3, pool).run_layer(0, tensors, keep_contents=True), alone)
 
 
 def test_a_tensor_wider_than_int32_is_refused() -> None:
@@ -164,11 +165,11 @@ def test_a_tensor_wider_than_int32_is_refused() -> None:
     source, target = tensor("x", (1, 1, 1), -1, Field(0, 0, 1)), tensor("y", (1, 1, 1), 0, wide)
     program = one_tile(tile, source, np.zeros(0, ROW_MAP), target)
     with pytest.raises(SimulationError, match="tensor y: channel 0 needs 33 bits"):
-        FastEngine(program, 1, 64).run_layer(0, {0: np.zeros((1, 64), np.int32)})
+        FastEngine(Prepared(program), 1).run_layer(0, {0: np.zeros((1, 64), np.int32)})
 
 
 def test_a_tensor_in_another_memory_order_is_refused() -> None:
     program = random_program(Random(3))
     tensors = {0: np.asfortranarray(np.zeros((program.tensors[0].channels, 64), np.int64))}
-    with pytest.raises(ValueError, match="tensor 0 must be a C-contiguous int32 array"):
-        FastEngine(program, 1, 64).run_layer(0, tensors)
+    with pytest.raises(ValueError, match="tensor 0 must be a C-contiguous array of int8, int16 or int32"):
+        FastEngine(Prepared(program), 1).run_layer(0, tensors)

@@ -14,7 +14,7 @@ from ir.counts import searched_fields, static_counts
 from ir.expand import Search, Shift, TagAll, Write, expand_instruction
 from ir.isa import GATHERING, Field, Op
 from ir.program import ROW_MAP, StoredTensor, Tile
-from simulator.rtm.counters import REWIND, Rows, tile_counters
+from simulator.rtm.counters import REWIND, Rows, tile_counters, tile_events
 from simulator.rtm.machine import Layout, Machine, TileRun, run_tile
 from tests.programs import fields, macro, may_be_fresh, tile
 
@@ -296,8 +296,9 @@ def test_gather_counts_equal_the_static_ones_and_a_hand_count(search_or: bool) -
     assert run.counts.sources == static.sources == {1: (9, 19, 9 + 6)}
 
     source_rows = Rows.of(24, array_rows=8, row_gate_rows=64)
-    counters = tile_counters(program, run.counts, rows, {1: source_rows}, run.written_bits, run.moved_bits)
-    assert counters == tile_counters(program, static, rows, {1: source_rows}, run.written_bits, run.moved_bits)
+    of_data = rows, {1: source_rows}, run.written_bits, run.moved_bits
+    counters = tile_counters(tile_events(program, run.counts), *of_data)
+    assert counters == tile_counters(tile_events(program, static), *of_data)
     totals = counters.totals()
     assert totals["searches"] == 14 * 2
     assert totals["search_rows"] == 14 * 64

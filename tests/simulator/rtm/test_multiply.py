@@ -14,7 +14,7 @@ from ir.expand import KEY_LINE, Broadcast, Search, Signature, Write, expand, exp
 from ir.isa import Field, Op, gather_index, gathered_bits
 from ir.program import ROW_MAP, StoredTensor
 from ir.types import IntType
-from simulator.rtm.counters import Rows, tile_counters
+from simulator.rtm.counters import Rows, tile_counters, tile_events
 from simulator.rtm.gather import broadcast_arrays
 from simulator.rtm.machine import Layout, Machine, run_tile
 from tests.programs import fields, macro, tile
@@ -122,6 +122,6 @@ def test_counts_of_a_tile_equal_the_static_ones_and_a_hand_count(search_or: bool
     assert broadcast_arrays(5, 2, 4) == 4
     assert run.moved_bits[Op.MAC] == run.moved_bits.sum() == 4 * (4 + 3 + 2)
     source_rows = {1: Rows.of(2, array_rows=4, row_gate_rows=64)}
-    counters = tile_counters(program, run.counts, rows, source_rows, run.written_bits, run.moved_bits)
+    counters = tile_counters(tile_events(program, run.counts), rows, source_rows, run.written_bits, run.moved_bits)
     assert counters.as_dict()["source_searches"] == {"MAC": 5}
     assert counters.as_dict()["source_shift_steps"] == {"MAC": 13, "REWIND": 13}

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ir.isa import Op
-from ir.program import ROW_MAP, Program
-from simulator.rtm import gather, kernels
+from ir.program import Program
 from simulator.rtm.engine import SimulationError
 from simulator.rtm.run import run_program
 from tests.programs import tiny_program
@@ -99,35 +98,3 @@ def test_progress_names_each_layer_as_it_starts() -> None:
 def test_inputs_that_do_not_fit_are_refused(inputs: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(SimulationError, match=message):
         run_program(tiny_program(), inputs)
-
-
-def test_row_tables_hold_the_source_row_of_every_row_that_has_one() -> None:
-    """Two images of 5 x 30 from 9 x 31, every second line, one column to the left, the first line outside."""
-    out_hw, src_hw, batch, words = (5, 30), (9, 31), 2, 6
-    indices, first = np.full(words * 64, -7, np.int32), np.zeros(words, np.int64)
-    valid, padding = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
-    rows = 640
-    count = kernels.fill_row_table((2, 1, -2, -1), out_hw, src_hw, batch, rows, indices, valid, padding, first)
-    image, y, x = np.indices((batch, *out_hw)).reshape(3, -1)
-    inside = (y >= 1) & (x >= 1)
-    source = (image * 9 + 2 * y - 2) * 31 + x - 1
-    assert count == inside.sum() == 2 * gather.valid_rows(np.array([(2, 1, -2, -1)], ROW_MAP)[0], out_hw, src_hw)
-    np.testing.assert_array_equal(bits(valid)[:300], inside)
-    np.testing.assert_array_equal(bits(padding)[:300], ~inside)
-    assert not (bits(valid) | bits(padding))[300:].any()
-    np.testing.assert_array_equal(indices[:300][inside], source[inside])
-
-
-def test_a_word_whose_sources_follow_one_another_is_marked_with_the_first() -> None:
-    """One image of 1 x 256 shifted by one: the first word has no row -1 to start from, the last has padding."""
-    tables = np.zeros(256, np.int32), np.zeros(4, np.uint64), np.zeros(4, np.uint64), np.zeros(4, np.int64)
-    kernels.fill_row_table((1, 1, 0, -1), (1, 256), (1, 256), 1, 256, *tables)
-    np.testing.assert_array_equal(tables[3], [-1, 63, 127, 191])
-    kernels.fill_row_table((1, 1, 0, 1), (1, 256), (1, 256), 1, 256, *tables)
-    np.testing.assert_array_equal(tables[3], [1, 65, 129, -1])
-    kernels.fill_row_table((1, 2, 0, 0), (1, 128), (1, 256), 1, 256, *(table[: len(table) // 2] for table in tables))
-    np.testing.assert_array_equal(tables[3][:2], [-1, -1])
-
-
-def bits(words: np.ndarray) -> np.ndarray:
-    return np.unpackbits(words.view(np.uint8), bitorder="little").astype(bool)

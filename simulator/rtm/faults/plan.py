@@ -1,0 +1,148 @@
+"""All the faults of a batch of images: drawn where they are asked for, the same whatever the batch and the order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ir.program import Program
+from simulator.rtm.faults.displacements import FailedSteps, displacements
+from simulator.rtm.faults.draw import Candidates, draw_candidates, image_generator
+from simulator.rtm.faults.events import EVENT, PATCH, sort_events
+from simulator.rtm.faults.model import Faults
+from simulator.rtm.faults.patches import SourceFaults, source_patches
+from simulator.rtm.faults.resolve import (
+    TileCandidates,
+    search_counts,
+    search_events,
+    shift_events,
+    stuck_wires,
+    write_events,
+    wrong_answers,
+)
+from simulator.rtm.faults.scheduled import Scheduled
+from simulator.rtm.faults.slots import Kind, ProgramSlots
+from simulator.rtm.wires import Wires
+
+
+@dataclass(eq=False)
+class FaultPlan:
+    """What fails when ``images`` images, the ``first_image``-th of the user's input and those after it, run through
+    ``program``: decided by ``seed``, ``trial`` and the image alone.
+
+    ``slots``: of the program, so that they are counted only once. Raises FaultError for faults that the program's
+    target cannot have.
+    """
+
+    program: Program
+    faults: Faults
+    seed: int
+    images: int
+    trial: int = 0
+    first_image: int = 0
+    slots: ProgramSlots | None = None
+    _drawn: dict[tuple[Kind, int], Candidates] = field(default_factory=dict, repr=False)
+    _counts: dict[tuple[int, int, str], Counter[str]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.model = self.faults.on(self.program.target)
+        self._slots = self.slots or ProgramSlots(self.program)
+        self._rates = {
+            Kind.SHIFT: self.faults.shift.candidate_rate,
+            Kind.SEARCH: self.faults.search.candidate_rate,
+            Kind.WRITE: self.faults.write.not_switched,
+            Kind.SOURCE_SHIFT: self.faults.shift.candidate_rate,
+            Kind.SOURCE_SEARCH: self.faults.search.candidate_rate,
+            Kind.STUCK: self.faults.stuck.rate,
+        }
+
+    def tile(self, layer: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
+        """What fails in a tile's own arrays: EVENT and STUCK records (``simulator.rtm.faults.events``)."""
+        slots, faults = self._slots.tiles[layer][tile], self.faults
+        counts: Counter[str] = Counter()
+        events = [np.zeros(0, EVENT)]
+        if len(failed := self._failed(Kind.SHIFT, layer, tile)):
+            displaced, happened = shift_events(slots, failed, faults.shift, faults.mitigation.correct)
+            events.append(displaced)
+            counts += happened
+        if len(failed := self._failed(Kind.SEARCH, layer, tile)):
+            wrong, happened = search_events(slots, failed, faults.search)
+            events.append(wrong)
+            counts += happened
+        if len(failed := self._failed(Kind.WRITE, layer, tile)):
+            kept, happened = write_events(slots, failed)
+            events.append(kept)
+            counts += happened
+        stuck, happened = stuck_wires(self._failed(Kind.STUCK, layer, tile), faults.stuck)
+        self._counts[layer, tile, ""] = counts + happened
+        return sort_events(np.concatenate(events)), stuck
+
+    def patches(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> np.ndarray:
+        """What fails in the arrays of the tensors that a tile gathers: PATCH records. ``wires``: those arrays' wires
+        that hold the tensors, by index into ``Program.tensors``."""
+        shifts = self._failed(Kind.SOURCE_SHIFT, layer, tile)
+        searches = self._failed(Kind.SOURCE_SEARCH, layer, tile)
+        if not len(shifts) and not len(searches):
+            return np.zeros(0, PATCH)
+        readings = self._slots.tiles[layer][tile].readings
+        first_step = np.cumsum(np.abs(readings.steps)) - np.abs(readings.steps)
+        first = np.searchsorted(readings.instruction, shifts.instruction)
+        step = first_step[first] + shifts.slot
+        reading = np.searchsorted(first_step, step, side="right") - 1
+        failed = FailedSteps(reading, step - first_step[reading], readings.steps[reading], shifts.row, shifts.uniform)
+        index, amount, counts = displacements(failed, self.faults.shift, self.faults.mitigation.correct)
+        answered = np.searchsorted(readings.instruction, searches.instruction) + searches.slot
+        where = wrong_answers(searches.uniform, self.faults.search)
+        self._counts[layer, tile, "source_"] = counts + search_counts(where)
+        found = SourceFaults(reading[index], shifts.row[index], amount, answered, searches.row, where)
+        of_layer = self.program.layers[layer]
+        return source_patches(self.program, of_layer, of_layer.tiles[tile], readings, found, self.model, wires)
+
+    def injector(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> Scheduled:
+        """The same faults for the reference machine."""
+        events, stuck = self.tile(layer, tile)
+        return Scheduled(self.model, events, stuck, self.patches(layer, tile, wires))
+
+    def counts(self) -> list[Counter[str]]:
+        """What happened in each layer, in the tiles that were asked for: shift faults by outcome (``over``, ``under``,
+        ``pinned``) and operations whose displacement was ``corrected``; searches that err where that matters
+        (``false_match``, ``false_mismatch``) and cells that stay as they are where they should flip
+        (``not_switched``); wires that are ``stuck_zero`` and ``stuck_one``. ``source_...``: the same where tensors are
+        gathered from."""
+        layers: list[Counter[str]] = [Counter() for _ in self.program.layers]
+        for (layer, _, prefix), happened in self._counts.items():
+            layers[layer].update({prefix + name: count for name, count in happened.items() if count})
+        return layers
+
+    def _failed(self, kind: Kind, layer: int, tile: int) -> TileCandidates:
+        """The candidates of one kind in a tile, of all images, by instruction and slot."""
+        if not self._rates[kind]:
+            nothing = np.zeros(0, np.int64)
+            return TileCandidates(nothing, nothing, nothing, np.zeros(0))
+        number = int(self._slots.first[layer]) + tile
+        begin, end = self._slots.edges(kind)[number : number + 2]
+        parts, images, uniform = [], [], []
+        for image in range(self.images):
+            drawn = self._draw(kind, image)
+            low, high = np.searchsorted(drawn.slots, (begin, end))
+            parts.append(drawn.slots[low:high] - begin)
+            images.append(np.full(high - low, image))
+            uniform.append(drawn.uniform[low:high])
+        numbers = np.concatenate(parts)
+        order = np.argsort(numbers, kind="stable")
+        numbers, image_of = numbers[order], np.concatenate(images)[order]
+        slots = self._slots.tiles[layer][tile]
+        instruction, slot, positions = slots.locate(kind, numbers)
+        slot, position = np.divmod(slot, positions)
+        return TileCandidates(instruction, slot, image_of * positions + position, np.concatenate(uniform)[order])
+
+    def _draw(self, kind: Kind, image: int) -> Candidates:
+        """The candidates of one kind in the ``image``-th image of the batch, in the whole program."""
+        if (kind, image) not in self._drawn:
+            generator = image_generator(self.seed, self.trial, self.first_image + image, kind)
+            slots = int(self._slots.edges(kind)[-1])
+            self._drawn[kind, image] = draw_candidates(generator, slots, self._rates[kind])
+        return self._drawn[kind, image]

@@ -1,0 +1,115 @@
+"""A program with what its simulation needs whatever the images are: worked out once, used by every run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from ir.counts import StaticCounts, program_counts
+from ir.program import LayerProgram, Program
+from simulator.rtm import kernels
+from simulator.rtm.counters import TileEvents, tile_events
+from simulator.rtm.gather import broadcast_bits, moved_bits, source_maps
+
+
+@dataclass(frozen=True, eq=False)
+class TileStatics:
+    """A tile as the kernels see it. ``maps``: int64[maps, 2], the (source tensor, row map) pairs it gathers through;
+    ``map_of``: int64[gathers], which of them each entry of its gather table names; ``resident``: int64[n], its
+    resident fields, by index into those of the layer; the others as in ``kernels.TileCode``."""
+
+    maps: np.ndarray
+    map_of: np.ndarray
+    resident: np.ndarray
+    resident_cells: np.ndarray
+    spans: np.ndarray
+    stores: np.ndarray
+    columns: int
+    pitch: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileWork:
+    """What is counted of a tile before it runs. ``gathered_bits`` are moved for one image; ``broadcast_bits`` go for
+    one image to each array that holds rows of it."""
+
+    events: TileEvents
+    gathered_bits: int
+    broadcast_bits: int
+
+
+class Prepared:
+    """What is static in the simulation of ``program``. ``counts``: what ``program_counts`` gives, if at hand."""
+
+    def __init__(self, program: Program, counts: list[list[StaticCounts]] | None = None) -> None:
+        self.program = program
+        self._counts = counts
+        self.tile = cache(self._tile)
+
+    @cached_property
+    def work(self) -> list[list[TileWork]]:
+        """Of every tile of every layer."""
+        program = self.program
+        counts = self._counts if self._counts is not None else program_counts(program)
+        return [
+            [
+                TileWork(
+                    tile_events(tile, of_tile),
+                    int(moved_bits(program, layer, tile).sum()),
+                    broadcast_bits(program, layer, tile),
+                )
+                for tile, of_tile in zip(layer.tiles, of_layer, strict=True)
+            ]
+            for layer, of_layer in zip(program.layers, counts, strict=True)
+        ]
+
+    @cached_property
+    def last_uses(self) -> list[int]:
+        """For each tensor the last layer that gathers it (or computes it, where none does); -1 for an unused input."""
+        last = [tensor.producer for tensor in self.program.tensors]
+        for index, layer in enumerate(self.program.layers):
+            for tile in layer.tiles:
+                for tensor in np.unique(tile.gathers["tensor"]).tolist():
+                    last[tensor] = index
+        return last
+
+    def _tile(self, layer: int, number: int, whole: bool = False) -> TileStatics:
+        return tile_statics(self.program, self.program.layers[layer], number, whole)
+
+
+def tile_statics(program: Program, layer: LayerProgram, number: int, whole: bool = False) -> TileStatics:
+    """``whole``: all cells of the arrays count as in use."""
+    tile, target = layer.tiles[number], program.tensors[layer.output]
+    array = program.target["array"]
+    channels = np.flatnonzero(target.fields["tile"] == number)
+    resident = np.flatnonzero(layer.resident_fields["tile"] == number)
+    placed = np.concatenate([target.fields[channels], layer.resident_fields[resident]])
+    low = np.full(int(array["columns"]), 0 if whole else int(array["domains"]), np.int64)
+    stop = np.full(len(low), int(array["domains"]) if whole else 0, np.int64)
+    kernels.used_domains(tile.instructions, placed, low, stop)
+    used = np.flatnonzero(stop > low)
+    pitch = int(stop.max()) | 1  # odd, so that one domain of many columns does not share cache sets
+    first = placed["column"].astype(np.int64) * pitch + placed["domain"]
+    step = np.where(placed["across"] != 0, pitch, 1)
+    kept, held = slice(0, len(channels)), slice(len(channels), len(placed))
+    stores = [channels, first[kept], step[kept], placed["width"][kept], placed["signed"][kept]]
+    maps, map_of = source_maps(tile)
+    return TileStatics(
+        maps,
+        map_of,
+        resident,
+        _cells(first[held], step[held], placed["width"][held].astype(np.int64)),
+        np.stack([used * pitch + low[used], (stop - low)[used]], axis=1),
+        np.stack(stores, axis=1).astype(np.int64),
+        int(used[-1]) + 1,
+        pitch,
+    )
+
+
+def _cells(first: np.ndarray, step: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """All the cells of fields, one field after the other, upwards (all arguments int64[fields])."""
+    owner = np.repeat(np.arange(len(first)), widths)
+    bit = np.arange(len(owner)) - np.repeat(np.cumsum(widths) - widths, widths)
+    return first[owner] + bit * step[owner]

@@ -1,0 +1,107 @@
+"""What a tile receives from displaced wires and wrong answers, against moving every wire by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.rtm.counters import Rows
+from simulator.rtm.faults.events import PATCH, WHERE_MATCH, WHERE_MISMATCH
+from simulator.rtm.faults.injector import Injector, Reading, moved
+from simulator.rtm.faults.model import Faults, Mitigation, WireFaults
+from simulator.rtm.faults.patches import SourceFaults, source_patches
+from simulator.rtm.faults.slots import ProgramSlots
+from simulator.rtm.machine import Layout, Machine, run_tile
+from simulator.rtm.reference import ReferenceEngine
+from simulator.rtm.wires import Wires
+from tests.simulator.rtm.faults.test_plan import stored
+from tests.simulator.rtm.random_programs import random_images, random_program
+
+
+class ByHand(Injector):
+    """Displaces and flips what it is told to, reading by reading, and notes what the tile receives wrongly."""
+
+    def __init__(self, faults: SourceFaults, model: WireFaults, wires: dict[int, Wires]) -> None:
+        self.faults, self.model, self.wires = faults, model, wires
+        self.readings = self.instruction = 0
+        self.strands: dict[tuple[int, int, int, int], np.ndarray] = {}
+        self.amounts: dict[tuple[int, int, int, int], int] = defaultdict(int)
+        self.patches: dict[tuple[int, int], int] = defaultdict(int)
+
+    def next_instruction(self, machine: Machine, number: int) -> None:
+        self.instruction = number
+        every = self.model.faults.mitigation.realign_every
+        if every and number and number % every == 0:
+            for strand, amount in list(self.amounts.items()):
+                self.move(strand, -amount)
+
+    def move(self, strand: tuple[int, int, int, int], amount: int) -> None:
+        self.amounts[strand] += amount
+        self.strands[strand] = moved(self.strands[strand], amount, bool(self.model.entering_bit))
+
+    def received(self, bits: np.ndarray, bit: int, reading: Reading) -> np.ndarray:
+        number, self.readings = self.readings, self.readings + 1
+        faults, guard = self.faults, self.model.guard_domains
+        column = self.wires[reading.tensor].content(reading.tile, reading.column)
+        for index in np.flatnonzero(faults.displaced == number).tolist():
+            row = int(faults.row[index])
+            strand = reading.tensor, reading.tile, reading.column, row
+            self.strands.setdefault(strand, np.pad(column[row], guard, constant_values=bool(self.model.entering_bit)))
+            self.move(strand, int(faults.amount[index]))
+        answers = column[:, reading.domain].copy()
+        for tensor, tile, name, row in self.strands:
+            if (tensor, tile, name) == (reading.tensor, reading.tile, reading.column):
+                answers[row] = self.strands[tensor, tile, name, row][guard + reading.domain]
+        for index in np.flatnonzero(faults.answered == number).tolist():
+            row = int(faults.asked[index])
+            answers[row] ^= bool(faults.where[index] & (WHERE_MATCH if answers[row] else WHERE_MISMATCH))
+        for row, source in enumerate(reading.rows.tolist()):
+            if source >= 0 and answers[source] != bits[row]:
+                self.patches[self.instruction, row] ^= 1 << bit
+        return bits
+
+
+def draw_faults(random: Random, steps: np.ndarray, rows: np.ndarray) -> SourceFaults:
+    """Some displacements and wrong answers for readings of these ``steps`` in arrays of so many used ``rows``."""
+    moves, answers = [], []
+    for reading, (distance, used) in enumerate(zip(steps.tolist(), rows.tolist(), strict=True)):
+        if distance and random.random() < 0.5:
+            for row in sorted(random.sample(range(used), min(used, random.randint(1, 3)))):
+                moves.append((reading, row, random.choice((-3, -1, 1, 2))))
+        if random.random() < 0.3:
+            for row in sorted(random.sample(range(used), min(used, random.randint(1, 3)))):
+                answers.append((reading, row, random.randint(1, 3)))
+    first = np.array(moves, np.int64).reshape(-1, 3).T
+    return SourceFaults(*first, *np.array(answers, np.int64).reshape(-1, 3).T)
+
+
+@settings(max_examples=25, deadline=None)
+@given(random=st.randoms(use_true_random=False), batch=st.integers(1, 3))
+def test_patches_are_what_moving_every_wire_gives(random: Random, batch: int) -> None:
+    program = random_program(random, layers=2, length=8)
+    every, guard = random.choice((0, 1, 2, 5)), random.choice((0, 0, 2))
+    model = WireFaults(Faults(mitigation=Mitigation(realign_every=every)), guard, random.randint(0, 1))
+    engine = ReferenceEngine(program, batch, lambda layer, tile, wires: Injector())
+    tensors = {0: stored(random_images(random, program.tensors[0], batch))}
+    tensors[1] = engine.run_layer(0, tensors).output
+    layer, array = program.layers[1], program.target["array"]
+    output = program.tensors[layer.output]
+    for slots, code in zip(ProgramSlots(program).tiles[1], layer.tiles, strict=True):
+        readings = slots.readings
+        used = slots.source_positions[readings.instruction] * batch
+        faults = draw_faults(random, readings.steps, used)
+        hand = ByHand(faults, model, engine.wires)
+        rows = batch * output.positions
+        run_tile(
+            code, layer.row_maps, program.tensors, tensors, Layout(batch, *output.shape[1:]),
+            Rows(rows, rows, 1), columns=array["columns"], domains=array["domains"],
+            search_or=program.target["features"]["search_or"], array_rows=rows, faults=hand,
+        )  # fmt: skip
+        assert hand.readings == len(readings.bit)
+        wanted = [(*place, bits) for place, bits in sorted(hand.patches.items()) if bits]
+        found = source_patches(program, layer, code, readings, faults, model, engine.wires)
+        np.testing.assert_array_equal(found, np.array(wanted, PATCH))
