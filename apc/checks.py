@@ -18,29 +18,48 @@ if TYPE_CHECKING:
     from simulator.rtm.run import SimulationResult
 
 
-def check_reference(program: Program, inputs: Mapping[str, np.ndarray], simulation: SimulationResult) -> CheckResult:
-    """Every stored tensor against the integer reference interpreter on the model that the program was made from.
+class ReferenceCheck:
+    """Every stored tensor, batch after batch, against the integer reference interpreter on the model that the program
+    was made from.
 
     The graph is imported again from the model in the program and is not transformed, so that passes, lowering, code
     generation and simulation all stand on trial. Tensors are matched by name, which no pass may invent.
-    Raises UserError for a tensor that the imported graph does not have: the check would pass over it in silence.
     """
-    from apc.frontend import load_graph
-    from ir.interpreter import run_graph
 
-    loaded = load_graph(_model(program))
-    values = run_graph(loaded.graph, dict(inputs), keep="all")
-    layers = []
-    for index, tensor in enumerate(program.tensors):
-        if tensor.producer >= 0:
-            layers.append(_compare(tensor.name, simulation.tensors[index], values.get(tensor.name)))
-    return CheckResult(
-        "reference",
-        sum(layer["elements"] for layer in layers),
-        sum(layer["mismatches"] for layer in layers),
-        max((layer["max_abs_difference"] for layer in layers), default=0),
-        layers,
-    )
+    def __init__(self, program: Program) -> None:
+        from apc.frontend import load_graph
+
+        self.program = program
+        self.graph = load_graph(_model(program)).graph
+        self.batches: list[list[dict[str, Any]]] = []
+
+    def add(self, inputs: Mapping[str, np.ndarray], simulation: SimulationResult) -> None:
+        """Compare a batch. ``inputs``: integers by name; ``simulation``: with all tensors. Raises UserError for a
+        tensor that the imported graph does not have: the check would pass over it in silence."""
+        from ir.interpreter import run_graph
+
+        values = run_graph(self.graph, {name: array.astype(np.int64) for name, array in inputs.items()}, keep="all")
+        stored = [(index, tensor.name) for index, tensor in enumerate(self.program.tensors) if tensor.producer >= 0]
+        self.batches.append([_compare(name, simulation.tensors[index], values.get(name)) for index, name in stored])
+
+    def result(self) -> CheckResult:
+        """Of all batches."""
+        layers = [
+            {
+                "name": batches[0]["name"],
+                "elements": sum(layer["elements"] for layer in batches),
+                "mismatches": sum(layer["mismatches"] for layer in batches),
+                "max_abs_difference": max(layer["max_abs_difference"] for layer in batches),
+            }
+            for batches in zip(*self.batches, strict=True)
+        ]
+        return CheckResult(
+            "reference",
+            sum(layer["elements"] for layer in layers),
+            sum(layer["mismatches"] for layer in layers),
+            max((layer["max_abs_difference"] for layer in layers), default=0),
+            layers,
+        )
 
 
 def _compare(name: str, got: np.ndarray, wanted: np.ndarray | None) -> dict[str, Any]:

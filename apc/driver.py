@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,14 +14,19 @@ from ir.program import Program
 
 if TYPE_CHECKING:
     from apc.accounting import Accounts
+    from apc.fault_file import FaultFile
+    from apc.hottest import RunWear
     from backends.cost import CostReport
     from backends.rtm_ap.decisions import Decision
     from ir.graph import Graph
     from ir.passes.manager import PassStatistics
+    from simulator.rtm.faults.model import Faults
     from simulator.rtm.run import SimulationResult
 
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what is being worked on)."""
+BATCH = 32
+"""Images that are simulated at once where nothing else is said."""
 
 
 def _silent(done: int, total: int, label: str) -> None:
@@ -130,21 +135,23 @@ class CheckResult:
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """``outputs``: by ONNX name, with the ONNX graph's shapes and dtypes; ``tensors``: integers by stored tensor."""
+    """``outputs``: by ONNX name, with the ONNX graph's shapes and dtypes. ``simulation``: of all images, with counters
+    and what went wrong in every layer, and the outputs as integers. ``batches``: images of each batch; they follow one
+    another on the chip, and ``cost`` is that of them all. ``wall_s``: of the simulation."""
 
     images: int
     outputs: dict[str, np.ndarray]
     simulation: SimulationResult
     accounts: Accounts
+    batches: list[int]
     cost: CostReport
     wall_s: float
     check: CheckResult | None = None
+    wear: RunWear | None = None
 
 
-def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """int64 (N, C, H, W) by input name. ``inputs``: as for ``run_model``. Raises UserError for what does not fit."""
-    from ir.boundary import quantise_input
-
+def check_input_names(program: Program, inputs: Mapping[str, np.ndarray]) -> None:
+    """Raise UserError where they are not those of the network."""
     expected = {boundary.name for boundary in program.inputs}
     if set(inputs) != expected:
         needed = sorted(expected)
@@ -153,6 +160,13 @@ def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[s
             f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
             f"{', '.join(needed)}: {advice}"
         )
+
+
+def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """int64 (N, C, H, W) by input name. ``inputs``: as for ``run_model``. Raises UserError for what does not fit."""
+    from ir.boundary import quantise_input
+
+    check_input_names(program, inputs)
     return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
 
 
@@ -162,44 +176,46 @@ def run_model(
     *,
     engine: Literal["fast", "reference"] = "fast",
     threads: int = 2,
+    batch: int = BATCH,
     check: Literal["reference", "onnxruntime"] | None = None,
+    faults: FaultFile | Faults | None = None,
+    seed: int = 0,
+    trial: int = 0,
+    wear: bool = False,
     progress: Progress = _silent,
 ) -> RunResult:
-    """Simulate a batch. ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any batch).
+    """Simulate images, at most ``batch`` of them at a time.
 
+    ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any number of images).
     ``check`` compares every stored tensor with the reference interpreter, or the outputs with onnxruntime.
-    Raises UserError for inputs that do not fit.
+    ``faults``: what goes wrong, decided by ``seed``, ``trial`` and an image's place in ``inputs`` alone; see
+    ``apc.trials.run_trials`` for how often and how much that matters. ``wear``: count the writes of every cell (slow).
+    Raises UserError for inputs and faults that do not fit.
     """
-    import time
+    from apc.checks import ReferenceCheck, check_onnxruntime
+    from apc.session import BatchedRun, Session
 
-    from apc.accounting import Accounts
-    from apc.checks import check_onnxruntime, check_reference
-    from ir.boundary import dequantise_output
-    from simulator.rtm.prepared import Prepared
-    from simulator.rtm.run import run_program
-
-    if threads < 1:
-        raise UserError(f"--threads {threads}: at least one thread is needed")
-    integers = integer_inputs(program, inputs)
-    accounts = Accounts(program)
-    started = time.perf_counter()
-    keep: Literal["all", "outputs"] = "all" if check == "reference" else "outputs"
-    simulation = run_program(
-        program,
-        integers,
-        engine=engine,
-        threads=threads,
-        keep=keep,
-        prepared=Prepared(program, accounts.counts),
-        progress=progress,
-    )
-    wall_s = time.perf_counter() - started
-    outputs = {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in program.outputs}
-    written = [float(layer.written_bits.sum()) for layer in simulation.layers]
-    result = None
-    if check == "reference":
-        result = check_reference(program, integers, simulation)
-    elif check == "onnxruntime":
-        result = check_onnxruntime(program, inputs, outputs)
-    cost = accounts.cost(simulation.images, written)
-    return RunResult(simulation.images, outputs, simulation, accounts, cost, wall_s, result)
+    if check is not None and faults is not None:
+        raise UserError(f"--check {check} is of a run without faults: leave it or --faults away")
+    session = Session(program, engine, threads)
+    batches = session.batches(inputs, batch)
+    run = BatchedRun(session)
+    reference = ReferenceCheck(program) if check == "reference" else None
+    for number, images in enumerate(batches):
+        simulation = run.add(
+            images,
+            keep="all" if reference else "outputs",
+            faults=None if faults is None else session.plan(faults, images, seed, trial),
+            wear=wear,
+            progress=lambda done, total, label, number=number: progress(
+                number * total + done, len(batches) * total, label
+            ),
+        )
+        if reference:
+            reference.add(images.integers, simulation)
+    result = run.result()
+    if reference:
+        return replace(result, check=reference.result())
+    if check == "onnxruntime":
+        return replace(result, check=check_onnxruntime(program, inputs, result.outputs))
+    return result

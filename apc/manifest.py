@@ -19,7 +19,7 @@ from ir.program import FIELD, GATHER, ROW_MAP, Boundary, LayerProgram, Program, 
 from ir.types import IntType
 
 FORMAT = "apc artifact"
-VERSION = 2
+VERSION = 3
 MAX_COUNT = 1 << 27
 """No tile has more instructions, constants or gathers, no layer more row maps or resident fields, no tensor more
 channels."""

@@ -34,12 +34,12 @@ def lifetime(accounts: Accounts, wear: Sequence[LayerWear], images: int) -> Life
     Every job (tile on the rows of one array) that an array runs is counted with its own hottest cell, as if that were
     the same cell for all of them: an upper bound of what any cell takes.
     """
-    hottest = [layer.hottest_writes.ravel() for layer in wear]
+    hottest = [layer.hottest_writes for layer in wear]
     arrays = [
-        np.asarray(plan.placement.array_of(np.arange(len(jobs))))
+        np.asarray(plan.placement.array_of(plan.timetable.rank[:, None] * jobs.shape[1] + np.arange(jobs.shape[1])))
         for plan, jobs in zip(accounts.plans(images), hottest, strict=True)
     ]
-    writes = np.bincount(np.concatenate(arrays), np.concatenate(hottest))
+    writes = np.bincount(np.concatenate([*map(np.ravel, arrays)]), np.concatenate([*map(np.ravel, hottest)]))
     array = int(writes.argmax())
     seconds = accounts.cycles(images) * accounts.target.timing.cycle_s
     most = int(writes[array])

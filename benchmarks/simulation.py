@@ -5,68 +5,123 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.results import Limit, Result
 from benchmarks.workload import FULL, Workload
 
+if TYPE_CHECKING:
+    from ir.program import Program
+
+Work = Callable[[], object]
+
 
 def simulation(workload: Workload) -> Iterator[Result]:
-    """One image and a batch: time as a multiple of PyTorch's eager float32 on as many threads; memory; commands."""
+    """-O2, all counters on: time as a multiple of PyTorch's eager float32 on as many threads; threads; memory."""
     size = workload.size
-    for batch, most in ((1, 40), (size.batch, 8)):
-        ours, peer = _interleaved(*_contestants(workload, batch), size.repetitions)
+    measured = size == FULL
+    for level, batch, most in (("O2", size.batch, 1.0), ("O2", 1, 10.0), ("O0", size.batch, None), ("O0", 1, None)):
+        run = _Runs(workload, level, batch)
+        ours, peer = _in_turn(run.simulated, run.peer, size.repetitions)
         ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
         images = "one image" if batch == 1 else f"batch of {batch}, an image"
-        limit = Limit("<=", most) if size == FULL else None
+        limit = Limit("<=", most) if measured and most is not None else None
         times = f"PyTorch, same batch, {size.threads} threads: {1e3 * statistics.median(peer) / batch:.1f} ms an image"
-        yield Result(f"simulation to PyTorch float32, {images}", ratio, "x", limit, times)
-        yield Result(f"simulation, {images}", 1e3 * statistics.median(ours) / batch, "ms")
-    one = workload.simulate(1)
+        yield Result(f"-{level}: simulation to PyTorch float32, {images}", ratio, "x", limit, times)
+        yield Result(f"-{level}: simulation, {images}", 1e3 * statistics.median(ours) / batch, "ms")
+    run = _Runs(workload, "O2", size.batch)
+    alone, together = _in_turn(run.on_one_thread, run.simulated, size.repetitions)
+    faster = statistics.median(a / b for a, b in zip(alone, together, strict=True))
+    yield Result(f"threads 1 to {size.threads}", faster, "x", Limit(">=", 1.8) if measured else None, "batch as above")
+    yield Result("elements that differ between 1 thread and more", run.differing_elements(), "", Limit("==", 0))
+    bare, whole = _in_turn(run.arithmetic_alone, run.simulated, size.repetitions)
+    outside = 100 * (1 - statistics.median(a / b for a, b in zip(bare, whole, strict=True)))
+    note = "against the same instructions without gathers, packing and outputs"
+    yield Result("share of time outside arithmetic", outside, "%", Limit("<=", 25) if measured else None, note)
+    one = workload.simulate(1, level="O2")
     yield Result("apc run, one image, whole command", one.wall_s, "s", note="start, reading, counts and report too")
-    many = workload.simulate(size.batch)
+    many = workload.simulate(size.batch, level="O2")
     yield Result(f"apc run, batch of {size.batch}, whole command", many.wall_s, "s")
-    yield Result(f"apc run, batch of {size.batch}, peak memory", many.peak_bytes / 1e9, "GB", Limit("<=", 4))
+    memory = Limit("<=", 3) if measured else None
+    yield Result(f"apc run, batch of {size.batch}, peak memory", many.peak_bytes / 1e9, "GB", memory)
 
 
-def _contestants(workload: Workload, batch: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """The simulator and PyTorch on the same images."""
-    import torch
+class _Runs:
+    """One batch of images on the simulator, and on PyTorch."""
 
-    from ir.boundary import quantise_input
-    from simulator.rtm.prepared import Prepared
-    from simulator.rtm.run import run_program
+    def __init__(self, workload: Workload, level: str, batch: int) -> None:
+        import torch
 
-    images, program, threads = workload.images(batch), workload.program, workload.size.threads
-    integers = {boundary.name: quantise_input(boundary, images) for boundary in program.inputs}
-    network, pixels = workload.float_network[0], torch.from_numpy(images)
-    torch.set_num_threads(threads)
+        from ir.boundary import quantise_input
+        from simulator.rtm.prepared import Prepared
 
-    def peer() -> np.ndarray:
+        images = workload.images(batch)
+        self.threads = workload.size.threads
+        self.program = workload.program_at(level)
+        self.integers = {boundary.name: quantise_input(boundary, images) for boundary in self.program.inputs}
+        self.prepared = Prepared(self.program)  # static: part of loading a program, whatever is run on it
+        self.bare = Prepared(_without_gathers(self.program))
+        self.network, self.pixels = workload.float_network[0], torch.from_numpy(images)
+        torch.set_num_threads(self.threads)
+
+    def simulated(self) -> object:
+        return self._run(self.prepared, self.threads)
+
+    def on_one_thread(self) -> object:
+        return self._run(self.prepared, 1)
+
+    def arithmetic_alone(self) -> object:
+        return self._run(self.bare, self.threads)
+
+    def peer(self) -> object:
+        import torch
+
         with torch.inference_mode():
-            return network(pixels).numpy()
+            return self.network(self.pixels).numpy()
 
-    prepared = Prepared(program)  # static: part of loading a program, whatever is run on it
+    def differing_elements(self) -> int:
+        first, second = self._run(self.prepared, 1), self._run(self.prepared, self.threads)
+        return sum(int((first[number] != second[number]).sum()) for number in first)
 
-    def simulated() -> object:
-        return run_program(program, integers, engine="fast", threads=threads, keep="outputs", prepared=prepared)
+    def _run(self, prepared: object, threads: int) -> dict[int, np.ndarray]:
+        from simulator.rtm.prepared import Prepared
+        from simulator.rtm.run import run_program
 
-    return simulated, peer
+        assert isinstance(prepared, Prepared)
+        return run_program(prepared.program, self.integers, threads=threads, prepared=prepared).tensors
 
 
-def _interleaved(
-    first: Callable[[], object], second: Callable[[], object], repetitions: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of both, in turn, after a warm-up of each. A peer that is faster than 0.2 s is run several times."""
+def _without_gathers(program: Program) -> Program:
+    """The same instructions but for those that gather, and nothing stored (MACs keep what they read)."""
+    from ir.isa import Op
+
+    layers, tensors = [], list(program.tensors)
+    for layer in program.layers:
+        tiles = []
+        for tile in layer.tiles:
+            kept = tile.instructions[tile.instructions["op"] != Op.GATHER]
+            gathers = tile.gathers if (kept["op"] == Op.MAC).any() else tile.gathers[:0]
+            tiles.append(replace(tile, instructions=kept, gathers=gathers))
+        layers.append(replace(layer, tiles=tiles))
+        fields = tensors[layer.output].fields.copy()
+        fields["tile"] = len(tiles)
+        tensors[layer.output] = replace(tensors[layer.output], fields=fields)
+    return replace(program, layers=layers, tensors=tensors)
+
+
+def _in_turn(first: Work, second: Work, repetitions: int) -> tuple[list[float], list[float]]:
+    """Seconds of both, in turn, after a warm-up of each. What is faster than 0.2 s is run several times."""
     first()
     second()
-    inner = max(1, min(10, round(0.2 / _seconds(second, 1))))
-    pairs = [(_seconds(first, 1), _seconds(second, inner)) for _ in range(repetitions)]
+    inner = [max(1, min(10, round(0.2 / _seconds(work, 1)))) for work in (first, second)]
+    pairs = [(_seconds(first, inner[0]), _seconds(second, inner[1])) for _ in range(repetitions)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
+def _seconds(work: Work, times: int) -> float:
     """Seconds of one call, as the mean over ``times`` calls."""
     started = time.perf_counter()
     for _ in range(times):

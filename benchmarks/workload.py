@@ -30,7 +30,7 @@ class Size:
     repetitions: int
 
 
-FULL = Size(image=224, width=64, classes=1000, batch=16, threads=2, repetitions=7)
+FULL = Size(image=224, width=64, classes=1000, batch=32, threads=2, repetitions=7)
 QUICK = Size(image=32, width=8, classes=10, batch=2, threads=2, repetitions=1)
 
 
@@ -86,9 +86,21 @@ class Workload:
 
     @cached_property
     def program(self) -> Program:
+        return self.program_at("O0")
+
+    def program_at(self, level: str) -> Program:
+        """The network compiled at a level ("O0", ...)."""
         import apc
 
-        return apc.load(self.program_path)
+        return apc.load(self._path_at(level))
+
+    def _path_at(self, level: str) -> Path:
+        if level == "O0":
+            return self.program_path
+        path = self.model.with_suffix(f".{level}.apc")
+        if not path.exists():
+            measure([APC, "compile", str(self.model), f"-{level}", "-o", str(path)])
+        return path
 
     def images(self, count: int) -> np.ndarray:
         """float32 (count, 3, image, image): crops that were not calibrated on."""
@@ -110,9 +122,9 @@ class Workload:
         """`apc compile -O0` of an .onnx file to an .apc file beside it."""
         return measure([APC, "compile", str(model), "-O0", "-o", str(model.with_suffix(".apc"))])
 
-    def simulate(self, count: int, environment: dict[str, str] | None = None) -> Usage:
+    def simulate(self, count: int, environment: dict[str, str] | None = None, level: str = "O0") -> Usage:
         """`apc run` of a batch of ``count`` images."""
-        command = [APC, "run", str(self.program_path), "--input", str(self.images_file(count))]
+        command = [APC, "run", str(self._path_at(level)), "--input", str(self.images_file(count))]
         return measure([*command, "--threads", str(self.size.threads)], environment)
 
     def _export(self, name: str, *, exact: bool) -> Path:

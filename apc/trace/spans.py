@@ -49,7 +49,8 @@ def waves(plan: LayerPlan) -> Iterator[Wave]:
         first = number * plan.placement.arrays
         last = min(first + plan.placement.arrays, jobs)
         stop = start + int(plan.run_cycles[longest])
-        yield Wave(number, start, stop, list(_jobs(plan, first, last)))
+        longest_first = sorted(_jobs(plan, first, last), key=lambda job: -int(plan.run_cycles[job.tile]))
+        yield Wave(number, start, stop, longest_first)
         start = stop
 
 

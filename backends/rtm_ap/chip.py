@@ -121,7 +121,7 @@ def plan_chip(
                 export_cycles=export,
                 timetable=timetable,
                 control_bits=int((np.asarray(encoded_bits[index], np.int64) * timetable.fetches).sum()),
-                gathered_bits=_gathered_bits(program, index, placements, row_tiles, target, images),
+                gathered_bits=_gathered_bits(program, index, placements, row_tiles, target, images, timetable.rank),
                 exported_columns=int(columns.sum()),
                 export_steps=int(steps.sum()),
                 powered_arrays=placements[index].arrays
@@ -175,8 +175,9 @@ def _gathered_bits(
     row_tiles: Sequence[int],
     target: Target,
     images: int,
+    rank: np.ndarray,
 ) -> np.ndarray:
-    """Bits that the gathers of a layer move, by Distance: int64[4]."""
+    """Bits that the gathers of a layer move, by Distance: int64[4]. ``rank``: of its tiles in its schedule."""
     layer = program.layers[index]
     traffic = _traffic_of(program, layer, target.array.rows, images)
     bits = np.zeros(len(Distance), np.int64)
@@ -184,7 +185,7 @@ def _gathered_bits(
         for (tensor, row_map, source_tile, broadcast), width in _joined(program, tile).items():
             producer = program.tensors[tensor].producer
             source = None if producer < 0 else (placements[producer], source_tile, row_tiles[producer])
-            destination = (placements[index], number, row_tiles[index])
+            destination = (placements[index], int(rank[number]), row_tiles[index])
             bits += width * moved_rows(traffic(tensor, row_map, broadcast), source, destination, target.array)
     return bits
 

@@ -1,7 +1,8 @@
 """Where layers lie on the chip, when their tiles run, and how far gathered bits travel.
 
-Job (tile t, row tile r) of a layer with R row tiles has the number t * R + r. A layer that fits runs all its jobs at
-once, on the arrays ``base + number``, and its output stays there until the last layer that reads it has run.
+Job (tile t, row tile r) of a layer with R row tiles has the number t' * R + r, where t' is the tile's rank in the
+layer's schedule, t itself where all jobs fit at once: then they run on the arrays ``base + number``, and the output
+stays there until the last layer that reads it has run.
 """
 
 from __future__ import annotations
@@ -64,11 +65,13 @@ class Placement:
 @dataclass(frozen=True)
 class Schedule:
     """``cycles`` of a layer; ``fetches``: int64 per tile, the waves it runs in, so how often it is fetched; ``order``:
-    the tiles as they start, int64[tiles]; ``longest``: the tile that each wave waits for, int64[waves]."""
+    the tiles as they start, int64[tiles]; ``rank``: the place of each tile in that order; ``longest``: the tile that
+    each wave waits for, int64[waves]."""
 
     cycles: int
     fetches: np.ndarray
     order: np.ndarray
+    rank: np.ndarray
     longest: np.ndarray
 
 
@@ -142,16 +145,18 @@ def _gaps(taken: list[tuple[int, int]], arrays: int) -> list[tuple[int, int]]:
 
 
 def schedule(tile_cycles: Sequence[int] | np.ndarray, row_tiles: int, arrays: int) -> Schedule:
-    """List scheduling in waves of at most ``arrays`` jobs, the longest tiles first; a wave lasts as long as its
-    longest job. ``tile_cycles``: cycles of each tile on one array; each runs ``row_tiles`` times."""
+    """List scheduling in waves of at most ``arrays`` jobs, the longest tiles first where there is more than one wave; a
+    wave lasts as long as its longest job. ``tile_cycles``: cycles of each tile on one array; each runs ``row_tiles``
+    times."""
     cycles = np.asarray(tile_cycles, np.int64)
-    order = np.argsort(-cycles, kind="stable")
+    longest_first = np.argsort(-cycles, kind="stable")
+    order = longest_first if len(cycles) * row_tiles > arrays else np.arange(len(cycles))
     first_job = np.arange(len(cycles), dtype=np.int64) * row_tiles
     fetches = np.empty(len(cycles), np.int64)
     fetches[order] = (first_job + row_tiles - 1) // arrays - first_job // arrays + 1
     wave_starts = np.arange(0, len(cycles) * row_tiles, arrays, dtype=np.int64)
-    longest = order[wave_starts // row_tiles]
-    return Schedule(int(cycles[longest].sum()), fetches, order, longest)
+    longest = longest_first[wave_starts // row_tiles]
+    return Schedule(int(cycles[longest].sum()), fetches, order, np.argsort(order), longest)
 
 
 def distance(source: np.ndarray, destination: np.ndarray, figures: ArrayFigures) -> np.ndarray:

@@ -18,13 +18,21 @@ from ir.errors import UserError
 from ir.program import LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm import kernels
 from simulator.rtm.counters import CLASSES
-from simulator.rtm.kernels import TileCode
-from simulator.rtm.prepared import Prepared, TileStatics
+from simulator.rtm.kernels import Kept, TileCode
+from simulator.rtm.micro.code import encode
+from simulator.rtm.micro.plan import NO_FAULTS, Singles, TileFaults, no_singles, plan_singles
+from simulator.rtm.prepared import Part, Prepared, TileStatics
 from simulator.rtm.row_tables import Geometry, RowTables, build_row_tables, side_by_side, split_phases
+from simulator.rtm.wear import NO_WEAR, LayerWear, TileWear, no_wear
+from simulator.rtm.wires import Wires
 
 ROWS_PER_WORD = 64
+FaultsOfTile = Callable[[int, int, Mapping[int, Wires]], TileFaults]
+"""What fails in a tile, by layer, tile and the wires of the tensors stored so far."""
 BLOCK_COST = {4: 18, 8: 23, 16: 40, 32: 73}
 """Words run at once -> time of one addition, about ns. Each key is a specialisation of the kernel, 7 s to compile."""
+WEAR_LANES = 4
+"""The counters of more words at once do not fit the caches."""
 TASKS_PER_THREAD = 4
 
 T = TypeVar("T")
@@ -37,11 +45,13 @@ class SimulationError(UserError):
 @dataclass(frozen=True)
 class LayerResult:
     """``output``: the layer's tensor; ``written_bits``: int64[tiles, CLASSES], cells flipped by opcode;
-    ``contents``: where asked for, uint64[columns, domains, words] of each tile's arrays at the end."""
+    ``contents``: where asked for, uint64[columns, domains, words] of each tile's arrays at the end; ``wear``: where
+    asked for."""
 
     output: np.ndarray
     written_bits: np.ndarray
     contents: list[np.ndarray]
+    wear: LayerWear | None = None
 
 
 def row_words(rows: int, row_gate_rows: int) -> int:
@@ -56,14 +66,20 @@ class _Job:
     code: TileCode
     tables: RowTables
     output: np.ndarray
+    singles: Singles
+    columns: np.ndarray
     contents: np.ndarray
+    wear: TileWear
+    array_rows: int
 
-    def run(self, part: tuple[int, int], lanes: int) -> np.ndarray:
-        """Execute the row words [part[0], part[1]) -> int64[CLASSES], flips by opcode."""
+    def run(self, part: tuple[int, int], lanes: int) -> tuple[np.ndarray, TileWear]:
+        """Execute the row words [part[0], part[1]) -> (int64[CLASSES], flips by opcode; wear)."""
         written = np.zeros(CLASSES, np.int64)
+        wear = TileWear(self.wear.writes.copy(), self.wear.hottest.copy())
+        kept = Kept(self.columns, self.contents, wear.writes, wear.hottest, self.array_rows)
         raw, size = self.output.view(np.uint8), self.output.itemsize
-        kernels.run_words(self.code, self.tables, raw, size, self.contents, *part, written, (0,) * lanes)
-        return written
+        kernels.run_words(self.code, self.tables, raw, size, self.singles, kept, *part, written, (0,) * lanes)
+        return written, wear
 
 
 def _choose_lanes(words: int, tiles: int, threads: int) -> int:
@@ -98,6 +114,8 @@ class _Source:
 class FastEngine:
     """Runs layers for one batch size. ``pool``: executor of ``threads`` threads, or None for the calling one.
 
+    ``faults``: what fails, if anything may; ``wires``: then those of the tensors computed so far, by index
+    into ``Program.tensors``. ``count_wear``: count the writes of every cell, which is slow.
     Row tables are kept for as long as layers of the same shape follow one another.
     """
 
@@ -105,6 +123,9 @@ class FastEngine:
     batch: int
     threads: int = 1
     pool: Executor | None = None
+    faults: FaultsOfTile | None = None
+    count_wear: bool = False
+    wires: dict[int, Wires] = field(default_factory=dict)
     _tables: dict[tuple[tuple[int, int], tuple[Geometry, ...]], RowTables] = field(default_factory=dict)
 
     @property
@@ -113,7 +134,7 @@ class FastEngine:
 
     @property
     def row_gate_rows(self) -> int:
-        return int(self.program.target["array"]["row_gate_rows"])
+        return self._array("row_gate_rows")
 
     def run_layer(self, index: int, tensors: Mapping[int, np.ndarray], keep_contents: bool = False) -> LayerResult:
         """Compute the output tensor of layer ``index`` from ``tensors`` (by index into ``Program.tensors``)."""
@@ -123,20 +144,32 @@ class FastEngine:
         output = np.empty((target.channels, words * ROWS_PER_WORD), storage_type(target))
         written = np.zeros((len(layer.tiles), CLASSES), np.int64)
         sources = self._sources(index, tensors)
+        wires = Wires.empty(target.fields, self._array("domains"), words) if self.faults else None
+        lanes = WEAR_LANES if self.count_wear else _choose_lanes(words, len(layer.tiles), self.threads)
         jobs = [
-            self._job(layer, tile, self.prepared.tile(index, number, keep_contents), sources, output, keep_contents)
-            for number, tile in enumerate(layer.tiles)
+            self._job(index, number, sources, output, wires, keep_contents, lanes) for number in range(len(layer.tiles))
         ]
         tasks, owners = [], []
-        lanes = _choose_lanes(words, len(jobs), self.threads)
         parts = self._parts(words, lanes, len(jobs))
         for number, job in enumerate(jobs):
             tasks += [partial(job.run, part, lanes) for part in parts]
             owners += [number] * len(parts)
-        for number, bits in zip(owners, self._map(tasks), strict=True):
+        worn = [job.wear for job in jobs]
+        for number, (bits, wear) in zip(owners, self._map(tasks), strict=True):
             written[number] += bits
-        domains = self.program.target["array"]["domains"]
-        return LayerResult(output, written, [job.contents[:, :domains] for job in jobs] if keep_contents else [])
+            if self.count_wear:
+                worn[number] += wear
+        contents = [job.contents for job in jobs] if keep_contents else []
+        if wires is not None:
+            for number, held in enumerate(contents):  # kept apart; otherwise the jobs have filled in the wires
+                here = wires.of_tile(number)
+                wires.planes[here] = held[wires.places[here, 1]]
+            self.wires[layer.output] = wires
+        return LayerResult(output, written, contents, LayerWear(worn) if self.count_wear else None)
+
+    def _array(self, figure: str) -> int:
+        """One of the target's figures of an array."""
+        return int(self.program.target["array"][figure])
 
     def _sources(self, index: int, tensors: Mapping[int, np.ndarray]) -> dict[int, _Source]:
         """The tensors that the layer's tiles gather, each split by the strides it is gathered with."""
@@ -175,14 +208,40 @@ class FastEngine:
 
     def _job(
         self,
-        layer: LayerProgram,
-        tile: Tile,
-        statics: TileStatics,
+        index: int,
+        number: int,
         sources: Mapping[int, _Source],
         output: np.ndarray,
+        wires: Wires | None,
         keep_contents: bool,
+        lanes: int,
     ) -> _Job:
-        words = output.shape[1] // ROWS_PER_WORD
+        layer = self.program.layers[index]
+        tile = layer.tiles[number]
+        faults = self.faults(index, number, self.wires) if self.faults else NO_FAULTS
+        part: Part = "arrays" if keep_contents else "wires" if self.faults or self.count_wear else "cells"
+        statics = self.prepared.tile(index, number, part, faults.guard)
+        words, domains = output.shape[1] // ROWS_PER_WORD, self._array("domains")
+        columns, contents = np.zeros(0, np.int64), np.zeros((0, 0, 0), np.uint64)
+        if keep_contents:
+            columns, contents = np.arange(statics.columns), np.zeros((statics.columns, domains, words), np.uint64)
+        elif wires is not None:
+            here = wires.of_tile(number)
+            columns, contents = wires.places[here, 1].copy(), wires.planes[here]
+        return _Job(
+            self._code(layer, tile, statics, sources, words),
+            self._row_tables(layer, statics.maps, sources),
+            output,
+            self._singles(tile, faults, words, lanes),
+            columns,
+            contents,
+            self._no_wear(words),
+            self._array("rows"),
+        )
+
+    def _code(
+        self, layer: LayerProgram, tile: Tile, statics: TileStatics, sources: Mapping[int, _Source], words: int
+    ) -> TileCode:
         gathers = np.zeros((len(tile.gathers), 4), np.int64)
         for tensor in np.unique(statics.maps[:, 0]).tolist():
             values, mine = sources[tensor].values, tile.gathers["tensor"] == tensor
@@ -193,7 +252,7 @@ class FastEngine:
         if len(resident_bits):
             widths = layer.resident_fields["width"][statics.resident].astype(np.int64)
             kernels.resident_planes(layer.resident_values[statics.resident], widths, self.batch, resident_bits)
-        code = TileCode(
+        return TileCode(
             tile.instructions,
             tile.constants,
             gathers,
@@ -204,8 +263,20 @@ class FastEngine:
             statics.columns,
             statics.pitch,
         )
-        contents = np.zeros((code.columns, code.pitch, words) if keep_contents else (0, 0, 0), np.uint64)
-        return _Job(code, self._row_tables(layer, statics.maps, sources), output, contents)
+
+    def _singles(self, tile: Tile, faults: TileFaults, words: int, lanes: int) -> Singles:
+        """What runs one micro-operation at a time, in blocks of ``lanes`` of the ``words`` row words."""
+        if not self.faults and not self.count_wear:
+            return no_singles(-(-words // lanes))
+        search_or = bool(self.program.target["features"]["search_or"])
+        microcode = encode(tile, search_or) if self.count_wear else faults.microcode(tile, search_or)
+        return plan_singles(microcode, faults, self._array("domains"), words, lanes, self.count_wear)
+
+    def _no_wear(self, words: int) -> TileWear:
+        if not self.count_wear:
+            return NO_WEAR
+        row_tiles = -(-words * ROWS_PER_WORD // self._array("rows"))
+        return no_wear(self._array("columns"), self._array("domains"), row_tiles, self._array("rows"))
 
     def _row_tables(self, layer: LayerProgram, maps: np.ndarray, sources: Mapping[int, _Source]) -> RowTables:
         _, *out_hw = self.program.tensors[layer.output].shape

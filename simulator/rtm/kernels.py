@@ -22,6 +22,7 @@ from ir.isa import (
     Op,
 )
 from ir.kernel_cache import forget_stale
+from simulator.rtm.faults import events
 from simulator.rtm.lanes import ROWS_PER_WORD, load, pack_bit, popcount, read_integer, splat, store, unpack_bit
 from simulator.rtm.macros import (
     Int64,
@@ -42,9 +43,15 @@ from simulator.rtm.macros import (
     multiply_add,
     step_up,
 )
+from simulator.rtm.micro import block as micro_block
+from simulator.rtm.micro.block import Block, begin_tile, end_tile, make_block, next_stop, patch_received, runs_singly
+from simulator.rtm.micro.code import Microcode
+from simulator.rtm.micro.execute import execute_one
+from simulator.rtm.micro.plan import Singles
 from simulator.rtm.row_tables import SCATTERED, RowTables
+from simulator.rtm.wear import add_block
 
-forget_stale(__file__)
+forget_stale(__file__, micro_block.__file__, events.__file__)
 
 CONST, COPY, ADD, SUB, ADDO, SUBO = (int(op) for op in (Op.CONST, Op.COPY, Op.ADD, Op.SUB, Op.ADDO, Op.SUBO))
 ADDC, EXTEND, MAX, CLAMP, STEP = (int(op) for op in (Op.ADDC, Op.EXTEND, Op.MAX, Op.CLAMP, Op.STEP))
@@ -71,6 +78,18 @@ class TileCode(NamedTuple):
     stores: np.ndarray
     columns: int
     pitch: int
+
+
+class Kept(NamedTuple):
+    """What ``run_words`` leaves beside the output. ``contents``: uint64[len(columns), domains, words], what some of the
+    ``columns`` (int64) hold at the end; ``writes`` and ``hottest``: where cells' flips are counted, those of a
+    ``wear.TileWear``, increased; ``array_rows``: rows of an array."""
+
+    columns: np.ndarray
+    contents: np.ndarray
+    writes: np.ndarray
+    hottest: np.ndarray
+    array_rows: int
 
 
 class Scratch(NamedTuple):
@@ -197,9 +216,18 @@ def _unload(planes: np.ndarray, stores: np.ndarray, output: np.ndarray, size: in
 
 
 @njit(nogil=True)
-def _execute(planes: np.ndarray, code: TileCode, tables: RowTables, word: int, scratch: Scratch, lanes: Lanes) -> None:
-    """All the instructions on the row words from ``word`` on."""
-    pitch = code.pitch
+def _execute(
+    planes: np.ndarray,
+    code: TileCode,
+    tables: RowTables,
+    word: int,
+    scratch: Scratch,
+    microcode: Microcode,
+    block: Block,
+    lanes: Lanes,
+) -> None:
+    """All the instructions on the row words from ``word`` on, which are ``block``."""
+    pitch, stop = code.pitch, next_stop(block, -1)
     carry_cell, f_cell, g_cell = CARRY * pitch, FLAG_F * pitch, FLAG_G * pitch
     for index in range(len(code.instructions)):
         record = code.instructions[index]
@@ -217,7 +245,14 @@ def _execute(planes: np.ndarray, code: TileCode, tables: RowTables, word: int, s
             mask(flags & A_SIGNED != 0),
         )
         fresh = mask(flags & R_FRESH != 0)
-        if op == ADD or op == SUB:
+        if index == stop and runs_singly(planes, block, microcode, record, index):
+            if op == GATHER or op == MAC:
+                number = imm + (Int64(record.b_column if op == MAC else record.a_column) << 16)
+                width = Int64(record.b_width) if op == MAC else r[2]
+                receive(scratch, width, code.sources[number], tables, word, lanes)
+                patch_received(block, index)
+            count = execute_one(planes, code.instructions, index, microcode, block, lanes)
+        elif op == ADD or op == SUB:
             invert = mask(op == SUB)
             count = add(planes, carry_cell, (r[0], r[1], r[2] + fresh, r[3]), a, invert, lanes)
             if fresh:
@@ -247,11 +282,18 @@ def _execute(planes: np.ndarray, code: TileCode, tables: RowTables, word: int, s
         elif op == MAC:
             x = Int64(record.b_width), mask(flags & B_SIGNED != 0)
             receive(scratch, x[0], code.sources[imm + (Int64(record.b_column) << 16)], tables, word, lanes)
+            if index == stop:
+                patch_received(block, index)
             count = multiply_add(planes, carry_cell, r, a, scratch.bits, x, lanes)
         else:
             receive(scratch, r[2], code.sources[imm + (Int64(record.a_column) << 16)], tables, word, lanes)
+            if index == stop:
+                patch_received(block, index)
             count = gather(planes, r, scratch.bits, fresh, lanes)
         store(scratch.counts, op, load(scratch.counts, op, lanes) + count)
+        if index == stop:
+            stop = next_stop(block, index)
+    end_tile(planes, block)
 
 
 @njit(nogil=True)
@@ -271,7 +313,8 @@ def run_words(
     tables: RowTables,
     output: np.ndarray,
     output_size: int,
-    contents: np.ndarray,
+    singles: Singles,
+    kept: Kept,
     first_word: int,
     stop_word: int,
     written_bits: np.ndarray,
@@ -279,28 +322,35 @@ def run_words(
 ) -> None:
     """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time.
 
-    Written: ``output``, uint8[channels, words * 64 * output_size], integers of ``output_size`` bytes; ``contents``,
-    uint64[columns, pitch, words], or of size 0; ``written_bits``, int64, increased by the flips of each opcode.
-    Nothing is checked here: ``engine`` does.
+    ``singles``: planned for blocks of as many words. Written: ``output``, uint8[channels, words * 64 * output_size],
+    integers of ``output_size`` bytes; ``kept``; ``written_bits``, int64, increased by the flips of each opcode. Nothing
+    is checked here: ``engine`` does.
     """
-    n, cells = len(lanes), code.columns * code.pitch
+    n, cells = len(lanes), code.columns * code.pitch + 1  # the last one for the key line
     planes = np.empty(cells * n + 8, np.uint64)
     skew = (-Int64(planes.ctypes.data) % 64) // 8  # vectors that do not straddle cache lines
     planes = planes[skew : skew + cells * n]
     scratch = Scratch(np.zeros(64 * n, np.uint64), np.zeros(ROWS_PER_WORD, np.int32), np.zeros(OPCODES * n, np.uint64))
+    room = make_block(singles, code.columns, code.pitch, n, scratch.bits)
     for word in range(first_word, stop_word, n):
         used = min(n, stop_word - word)  # rows of further lanes do not exist
         _prepare(planes, code, word, used, n)
         scratch.counts[:] = 0
-        _execute(planes, code, tables, word, scratch, lanes)
+        block = begin_tile(planes, room, singles, word // n)
+        _execute(planes, code, tables, word, scratch, singles.code, block, lanes)
         _unload(planes, code.stores, output, output_size, word, lanes)
         for op in range(OPCODES):
             for lane in range(used):
                 written_bits[op] += Int64(scratch.counts[op * n + lane])
-        if contents.size:
-            for cell in range(cells):
+        for index in range(len(kept.columns)):
+            for domain in range(kept.contents.shape[1]):
+                cell = kept.columns[index] * code.pitch + domain
                 for lane in range(used):
-                    contents[cell // code.pitch, cell % code.pitch, word + lane] = planes[cell * n + lane]
+                    kept.contents[index, domain, word + lane] = planes[cell * n + lane]
+        if singles.wear:
+            shape = code.columns, singles.domains, code.pitch
+            rows = used * ROWS_PER_WORD
+            add_block(block.wear, shape, block.first_row, rows, kept.array_rows, kept.writes, kept.hottest)
 
 
 @njit(nogil=True, cache=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Literal
 
 import numpy as np
 
 from ir.counts import StaticCounts, program_counts
+from ir.isa import FLAG_COLUMNS
 from ir.program import LayerProgram, Program
 from simulator.rtm import kernels
 from simulator.rtm.counters import TileEvents, tile_events
 from simulator.rtm.gather import broadcast_bits, moved_bits, source_maps
+
+Part = Literal["cells", "wires", "arrays"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,22 +79,30 @@ class Prepared:
                     last[tensor] = index
         return last
 
-    def _tile(self, layer: int, number: int, whole: bool = False) -> TileStatics:
-        return tile_statics(self.program, self.program.layers[layer], number, whole)
+    def _tile(self, layer: int, number: int, part: Part = "cells", guard: int = 0) -> TileStatics:
+        return tile_statics(self.program, self.program.layers[layer], number, part, guard)
 
 
-def tile_statics(program: Program, layer: LayerProgram, number: int, whole: bool = False) -> TileStatics:
-    """``whole``: all cells of the arrays count as in use."""
+def tile_statics(
+    program: Program, layer: LayerProgram, number: int, part: Part = "cells", guard: int = 0
+) -> TileStatics:
+    """``part``: the cells in use alone, or all the data domains of the wires they are in, or all of the arrays;
+    ``guard``: further domains at each end of these wires."""
     tile, target = layer.tiles[number], program.tensors[layer.output]
     array = program.target["array"]
     channels = np.flatnonzero(target.fields["tile"] == number)
     resident = np.flatnonzero(layer.resident_fields["tile"] == number)
     placed = np.concatenate([target.fields[channels], layer.resident_fields[resident]])
-    low = np.full(int(array["columns"]), 0 if whole else int(array["domains"]), np.int64)
-    stop = np.full(len(low), int(array["domains"]) if whole else 0, np.int64)
+    domains = int(array["domains"])
+    low = np.full(int(array["columns"]), 0 if part == "arrays" else domains, np.int64)
+    stop = np.full(len(low), domains if part == "arrays" else 0, np.int64)
     kernels.used_domains(tile.instructions, placed, low, stop)
     used = np.flatnonzero(stop > low)
     pitch = int(stop.max()) | 1  # odd, so that one domain of many columns does not share cache sets
+    if part != "cells":
+        shifting = used[used >= FLAG_COLUMNS]
+        low[shifting], stop[shifting] = -guard, domains + guard
+        pitch = domains + 2 * guard | 1
     first = placed["column"].astype(np.int64) * pitch + placed["domain"]
     step = np.where(placed["across"] != 0, pitch, 1)
     kept, held = slice(0, len(channels)), slice(len(channels), len(placed))

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from ir.kernel_cache import forget_stale
-from simulator.rtm.lanes import ROWS_PER_WORD
+from simulator.rtm.lanes import ROWS_PER_WORD, copy_64_bytes
 
 forget_stale(__file__)
 
@@ -135,14 +135,14 @@ def _fill(batch: int, src_rows: int, tables: RowTables, row_map: int) -> None:
 
 
 @njit(nogil=True)
-def _every(values: np.ndarray, begin: int, step: int, out: np.ndarray) -> None:
-    """``out[i]`` <- ``values[begin + i * step]``."""
+def _every(values: np.ndarray, step: int, out: np.ndarray) -> None:
+    """``out[i]`` <- ``values[i * step]``."""
     if step == 2:  # a constant, so that it is vectorised
         for index in range(len(out)):
-            out[index] = values[begin + index * 2]
+            out[index] = values[index * 2]
     else:
         for index in range(len(out)):
-            out[index] = values[begin + index * step]
+            out[index] = values[index * step]
 
 
 @njit(nogil=True, cache=True)
@@ -152,22 +152,27 @@ def split_phases(
     """Take one channel apart, so that rows ``split`` positions apart lie side by side: out[phase, image, y, x] is
     position (y * split[0] + phase // split[1], x * split[1] + phase % split[1]) of the image.
 
-    ``values``: [rows], image after image; ``out``: as many integers as phases * batch * phase_h * phase_w or more;
-    those of positions that do not exist stay as they are.
+    ``values``: [rows], image after image; ``out``: phases * batch * phase_h * phase_w integers and at least 64 more;
+    those of positions that do not exist, and the 64, hold nothing of use afterwards.
     """
     (src_h, src_w), (split_y, split_x) = src_hw, split
     phase_h, phase_w = -(-src_h // split_y), -(-src_w // split_x)
-    line = np.empty(src_h * phase_w, values.dtype)
-    for image in range(batch):
-        for phase_x in range(split_x):
-            count = (src_w - phase_x + split_x - 1) // split_x
+    line = np.empty(src_h * phase_w + 64, values.dtype)
+    size = values.itemsize
+    lines, target = Int64(line.ctypes.data), Int64(out.ctypes.data)
+    for phase in range(split_y * split_x):
+        phase_y, phase_x = divmod(phase, split_x)
+        count = (src_w - phase_x + split_x - 1) // split_x
+        for image in range(batch):
             if src_w % split_x == 0:  # one long run instead of one for each line of the image
-                _every(values, image * src_h * src_w + phase_x, split_x, line)
+                _every(values[image * src_h * src_w + phase_x :], split_x, line[: src_h * phase_w])
             else:
-                for y in range(src_h):
+                for y in range(phase_y, src_h, split_y):
                     begin = (image * src_h + y) * src_w + phase_x
-                    _every(values, begin, split_x, line[y * phase_w : y * phase_w + count])
-            for y in range(src_h):
-                phase = (y % split_y) * split_x + phase_x
-                target = ((phase * batch + image) * phase_h + y // split_y) * phase_w
-                out[target : target + count] = line[y * phase_w : y * phase_w + count]
+                    _every(values[begin:], split_x, line[y * phase_w : y * phase_w + count])
+            for y in range(phase_h):
+                if y * split_y + phase_y < src_h:
+                    source = lines + (y * split_y + phase_y) * phase_w * size
+                    for done in range(0, phase_w * size, 64):  # beyond the line, what the next one overwrites
+                        copy_64_bytes(target + done, source + done)
+                target += phase_w * size

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -14,25 +16,38 @@ from ir.isa import Op
 from ir.program import Program
 from simulator.rtm.counters import CLASSES, LayerCounters, Rows, tile_counters
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, storage_type
+from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.gather import broadcast_arrays
+from simulator.rtm.micro.plan import TileFaults
 from simulator.rtm.prepared import Prepared
 from simulator.rtm.reference import ReferenceEngine, active_rows
+from simulator.rtm.wear import LayerWear
+from simulator.rtm.wires import Wires
 
 Progress = Callable[[int, int, str], None]
 """Called with (layers done, layers, name of the layer that starts; "" at the end)."""
+Observer = Callable[[int, np.ndarray], None]
+"""Called with the index of a layer that has run and its output, integers [channels, images x positions], image after
+image, in the narrow type they are stored in; the array is gone after the call."""
+EngineName = Literal["fast", "reference"]
 
 
 @dataclass
 class SimulationResult:
-    """``tensors``: index into ``Program.tensors`` -> int64 (N, C, H, W); ``layers``: counters in program order."""
+    """``tensors``: index into ``Program.tensors`` -> int64 (N, C, H, W). Of every layer in program order: ``layers``,
+    its counters, and where asked for ``faults``, what went wrong (see ``FaultPlan.counts``), and ``wear``."""
 
     images: int
     tensors: dict[int, np.ndarray] = field(default_factory=dict)
     layers: list[LayerCounters] = field(default_factory=list)
+    faults: list[Counter[str]] = field(default_factory=list)
+    wear: list[LayerWear] = field(default_factory=list)
 
 
 class Engine(Protocol):
-    """What executes layers."""
+    """What executes layers. ``wires``: with faults, those of the tensors computed so far."""
+
+    wires: dict[int, Wires]
 
     def run_layer(self, index: int, tensors: Mapping[int, np.ndarray]) -> LayerResult: ...
 
@@ -41,20 +56,27 @@ def run_program(
     program: Program,
     inputs: Mapping[str, np.ndarray],
     *,
-    engine: Literal["fast", "reference"] = "fast",
+    engine: EngineName = "fast",
     threads: int = 1,
     keep: Literal["outputs", "all"] = "outputs",
     prepared: Prepared | None = None,
+    faults: FaultPlan | None = None,
+    wear: bool = False,
+    observe: Observer | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Simulate a verified program on a batch.
 
-    ``inputs``: int64 (N, C, H, W) by the name of each of ``program.inputs``. ``keep``: which tensors the result holds;
-    the others are freed after their last use. ``prepared``: of the program, for a caller who runs it more than once.
-    Results do not depend on ``threads``.
-    Raises SimulationError for inputs that do not fit the program and tensors that the engines cannot store.
+    ``inputs``: integers (N, C, H, W) by the name of each of ``program.inputs``. ``keep``: which tensors the result
+    holds; the others are freed after their last use. ``prepared``: of the program, for a caller who runs it more than
+    once. ``faults``: what goes wrong in these images. ``wear``: count the writes of every cell (slow).
+    Results do not depend on ``threads``, and with faults on the engine no more than without.
+    Raises SimulationError for inputs that do not fit the program, tensors that the engines cannot store, and wear on
+    the reference machine, which does not count it.
     """
     batch = _batch(program, inputs)
+    if faults is not None and faults.images != batch:
+        raise ValueError(f"the faults are of {faults.images} images, the inputs of {batch}")
     prepared = prepared or Prepared(program)
     rows = [active_rows(program, batch * tensor.positions) for tensor in program.tensors]
     tensors = {
@@ -64,16 +86,20 @@ def run_program(
     results = {boundary.tensor for boundary in program.outputs}
     result = SimulationResult(batch)
     with ThreadPoolExecutor(threads) if threads > 1 and engine == "fast" else nullcontext() as pool:
-        runner = _engine(engine, prepared, batch, threads, pool)
+        runner = _engine(engine, prepared, batch, threads, pool, faults, wear)
         for index, layer in enumerate(program.layers):
             if progress is not None:
                 progress(index, len(program.layers), layer.name)
             done = runner.run_layer(index, tensors)
             tensors[layer.output] = done.output
             result.layers.append(_counters(prepared, index, batch, rows, done.written_bits))
-            if keep == "outputs":
-                gone = [tensor for tensor in tensors if prepared.last_uses[tensor] <= index and tensor not in results]
-                for tensor in gone:
+            if done.wear is not None:
+                result.wear.append(done.wear)
+            if observe is not None:
+                observe(index, done.output[:, : rows[layer.output].used])
+            for tensor in [tensor for tensor in tensors if prepared.last_uses[tensor] <= index]:
+                runner.wires.pop(tensor, None)
+                if keep == "outputs" and tensor not in results:
                     del tensors[tensor]
     if progress is not None:
         progress(len(program.layers), len(program.layers), "")
@@ -83,13 +109,38 @@ def run_program(
             used = values[:, : rows[number].used].astype(np.int64)
             images = used.reshape(channels, batch, height, width).transpose(1, 0, 2, 3)
             result.tensors[number] = np.ascontiguousarray(images)
+    if faults is not None:
+        result.faults = faults.counts()
     return result
 
 
-def _engine(name: str, prepared: Prepared, batch: int, threads: int, pool: Executor | None) -> Engine:
+def _engine(
+    name: EngineName,
+    prepared: Prepared,
+    batch: int,
+    threads: int,
+    pool: Executor | None,
+    faults: FaultPlan | None,
+    wear: bool,
+) -> Engine:
     if name == "reference":
-        return ReferenceEngine(prepared.program, batch)
-    return FastEngine(prepared, batch, threads, pool)
+        if wear:
+            raise SimulationError("wear is counted by the fast engine only, not by the reference machine")
+        return ReferenceEngine(prepared.program, batch, faults.injector if faults is not None else None)
+    of_tile = partial(_tile_faults, faults) if faults is not None else None
+    return FastEngine(prepared, batch, threads, pool, of_tile, wear)
+
+
+def _tile_faults(plan: FaultPlan, layer: int, tile: int, wires: Mapping[int, Wires]) -> TileFaults:
+    events, stuck = plan.tile(layer, tile)
+    return TileFaults(
+        events,
+        plan.patches(layer, tile, wires),
+        stuck,
+        plan.faults.mitigation.realign_every,
+        plan.model.guard_domains,
+        plan.model.entering_bit,
+    )
 
 
 def _batch(program: Program, inputs: Mapping[str, np.ndarray]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +51,8 @@ def no_wear(columns: int, domains: int, row_tiles: int, array_rows: int) -> Tile
     return TileWear(np.zeros((columns, domains), np.int64), hottest)
 
 
-def total(parts: Sequence[TileWear]) -> TileWear:
-    """Of a tile whose rows ran in parts, at least one."""
-    return sum(parts[1:], parts[0])
+NO_WEAR = no_wear(0, 0, 0, 1)
+"""Where writes are not counted."""
 
 
 def _hotter(hottest: np.ndarray) -> np.ndarray:

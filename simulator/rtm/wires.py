@@ -31,6 +31,11 @@ class Wires:
     def rows(self) -> int:
         return self.planes.shape[2] * ROWS_PER_WORD
 
+    def of_tile(self, tile: int) -> slice:
+        """Those of the arrays of ``tile``, in ``places`` and ``planes``."""
+        begin, end = np.searchsorted(self.places[:, 0], (tile, tile + 1))
+        return slice(int(begin), int(end))
+
     def index(self, tile: np.ndarray | int, column: np.ndarray | int) -> np.ndarray:
         """Where in ``places`` the wires (tile, column) are, int64; each must be there."""
         keys = self.places[:, 0] << 16 | self.places[:, 1]

@@ -227,7 +227,7 @@ def test_edited_manifests_never_crash(path: tuple[Any, ...], junk: Any, how: str
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda m: m.update(version=3), "format version 3 is not 2"),
+        (lambda m: m.update(version=4), "format version 4 is not 3"),
         (lambda m: m.update(format="other"), "not an artifact"),
         (lambda m: m.pop("layers"), "missing entry 'layers'"),
         (lambda m: m.update(extra=1), "unknown entry 'extra'"),

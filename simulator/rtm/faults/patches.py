@@ -46,30 +46,23 @@ def source_patches(
 ) -> np.ndarray:
     """PATCH records by instruction and row. ``wires``: by tensor, at least of those that the faults are in."""
     reading, source_row = _wrong_bits(readings, faults, model, wires)
-    if not len(reading):
-        return np.zeros(0, PATCH)
-    instruction = readings.instruction[reading]
-    gathers = tile.gathers[gather_index(tile.instructions[instruction])]
-    row_map = layer.row_maps[gathers["row_map"]]
-    shapes = np.array([tensor.shape[1:] for tensor in program.tensors], np.int64)
+    instruction, source_row, bits = _combine(reading, source_row, readings.instruction, readings.bit)
+    distinct, which = np.unique(instruction, return_inverse=True)
+    gathers = tile.gathers[gather_index(tile.instructions[distinct])]
+    row_maps = layer.row_maps[gathers["row_map"]]
+    shapes = np.array([tensor.shape[1:] for tensor in program.tensors], np.int64)[gathers["tensor"]]
+    maps = np.stack([row_maps[name].astype(np.int64) for name in row_maps.dtype.names], axis=1)
     _, height, width = program.tensors[layer.output].shape
-    maps = np.stack([row_map[name] for name in ("stride_y", "stride_x", "offset_y", "offset_x")], axis=1)
-    owner, row = _receivers(source_row, maps.astype(np.int64), shapes[gathers["tensor"]], height, width)
-    order = np.lexsort((row, instruction[owner]))
-    owner, row = owner[order], row[order]
-    first = np.flatnonzero(np.append(True, (np.diff(instruction[owner]) != 0) | (np.diff(row) != 0))[: len(row)])
-    patches = np.zeros(len(first), PATCH)
-    if len(first):
-        bits = np.uint64(1) << readings.bit[reading[owner]].astype(np.uint64)
-        patches["instruction"], patches["row"] = instruction[owner[first]], row[first]
-        patches["bits"] = np.bitwise_xor.reduceat(bits, first)
-    return patches[patches["bits"] != 0]
+    received = instruction, source_row, bits, which.reshape(-1), maps, shapes, height, width
+    patches = np.zeros(_receive(*received, np.zeros(0, PATCH), False), PATCH)
+    _receive(*received, patches, True)
+    return patches if _ascending(patches) else patches[np.lexsort((patches["row"], patches["instruction"]))]
 
 
 def _wrong_bits(
     readings: Readings, faults: SourceFaults, model: WireFaults, wires: Mapping[int, Wires]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(reading, source row) of every wrong answer, int64[n] each; what comes twice is right."""
+    """(reading, source row) of every wrong answer, by reading, int64[n] each; what comes twice is right."""
     rows = int(max(faults.row.max(initial=0), faults.asked.max(initial=0))) + 1
     keys, strand = np.unique(readings.wire[faults.displaced] * rows + faults.row, return_inverse=True)
     strand_wire, strand_row = np.divmod(keys, rows)
@@ -202,27 +195,76 @@ def _range(source: int, stride: int, offset: int, size: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _receivers(
-    source_row: np.ndarray, maps: np.ndarray, shapes: np.ndarray, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(index into ``source_row``, row) of every row that receives from one of them; int64 each.
+def _combine(
+    reading: np.ndarray, source_row: np.ndarray, instruction: np.ndarray, bit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(instruction, source row, bits) of the wrong answers (``reading``, ``source_row``: by reading, int64[n]), one for
+    each instruction and row, by both; ``bits``: uint64. What is wrong twice is right. ``instruction``, ``bit``: of each
+    reading."""
+    out_instruction, out_row = np.empty(len(reading), np.int64), np.empty(len(reading), np.int64)
+    out_bits = np.empty(len(reading), np.uint64)
+    found, begin = 0, 0
+    while begin < len(reading):
+        current, end = instruction[reading[begin]], begin
+        while end < len(reading) and instruction[reading[end]] == current:
+            end += 1
+        keys = np.sort(source_row[begin:end] << 6 | bit[reading[begin:end]])
+        i = 0
+        while i < len(keys):
+            row, bits = keys[i] >> 6, np.uint64(0)
+            while i < len(keys) and keys[i] >> 6 == row:
+                bits ^= np.uint64(1) << np.uint64(keys[i] & 63)
+                i += 1
+            if bits:
+                out_instruction[found], out_row[found], out_bits[found] = current, row, bits
+                found += 1
+        begin = end
+    return out_instruction[:found], out_row[:found], out_bits[:found]
 
-    ``maps``: int64[n, 4], strides and offsets; ``shapes``: int64[n, 2], of the source; ``height``, ``width``: of the
-    layer's output.
+
+@njit(cache=True, nogil=True)
+def _receive(
+    instruction: np.ndarray,
+    source_row: np.ndarray,
+    bits: np.ndarray,
+    which: np.ndarray,
+    maps: np.ndarray,
+    shapes: np.ndarray,
+    height: int,
+    width: int,
+    patches: np.ndarray,
+    fill: bool,
+) -> int:
+    """How many rows receive what is wrong; with ``fill`` they are put into ``patches`` (PATCH).
+
+    ``which``: int64[n], index into ``maps`` (int64[m, 4], stride and offset of y and x as in ROW_MAP) and ``shapes``
+    (int64[m, 2], of the source); ``height``, ``width``: of the layer's output.
     """
-    owner, row = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for fill in (False, True):
-        count = 0
-        for i in range(len(source_row)):
-            line, x = divmod(source_row[i], shapes[i, 1])
-            image, y = divmod(line, shapes[i, 0])
-            first_y, last_y = _range(y, maps[i, 0], maps[i, 2], height)
-            first_x, last_x = _range(x, maps[i, 1], maps[i, 3], width)
-            for to_y in range(first_y, last_y):
-                for to_x in range(first_x, last_x):
-                    if fill:
-                        owner[count], row[count] = i, (image * height + to_y) * width + to_x
-                    count += 1
-        if not fill:
-            owner, row = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    return owner, row
+    count = 0
+    for i in range(len(source_row)):
+        stride_y, stride_x, offset_y, offset_x = maps[which[i]]
+        source_height, source_width = shapes[which[i]]
+        line, x = divmod(source_row[i], source_width)
+        image, y = divmod(line, source_height)
+        first_y, last_y = _range(y, stride_y, offset_y, height)
+        first_x, last_x = _range(x, stride_x, offset_x, width)
+        for to_y in range(first_y, last_y):
+            for to_x in range(first_x, last_x):
+                if fill:
+                    patches[count]["instruction"] = instruction[i]
+                    patches[count]["row"] = (image * height + to_y) * width + to_x
+                    patches[count]["bits"] = bits[i]
+                count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _ascending(patches: np.ndarray) -> bool:
+    """Are they by instruction and row? (Maps that turn an image round or stretch one axis of it give another order.)"""
+    for i in range(1, len(patches)):
+        before, here = patches[i - 1], patches[i]
+        if before["instruction"] > here["instruction"]:
+            return False
+        if before["instruction"] == here["instruction"] and before["row"] > here["row"]:
+            return False
+    return True

@@ -126,10 +126,10 @@ def stuck_wires(failed: TileCandidates, stuck: StuckWires) -> tuple[np.ndarray, 
 def _place(record: Any, operand: int) -> tuple[int, int, int]:
     """(column, domain, across) of operand "abr"[operand]."""
     if operand == 0:
-        return Int64(record.a_column), Int64(record.a_domain), Int64(record.flags & A_ACROSS)
+        return Int64(record["a_column"]), Int64(record["a_domain"]), Int64(record["flags"] & A_ACROSS)
     if operand == 1:
-        return Int64(record.b_column), Int64(record.b_domain), Int64(record.flags & B_ACROSS)
-    return Int64(record.r_column), Int64(record.r_domain), Int64(record.flags & R_ACROSS)
+        return Int64(record["b_column"]), Int64(record["b_domain"]), Int64(record["flags"] & B_ACROSS)
+    return Int64(record["r_column"]), Int64(record["r_domain"]), Int64(record["flags"] & R_ACROSS)
 
 
 @njit(cache=True, nogil=True)

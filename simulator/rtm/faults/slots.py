@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
 from ir.counts import StaticCounts, distinct_signatures, program_counts, searched_fields
-from ir.expand import Search, SearchOr, Signature, Write, expand
+from ir.expand import Signature, steps
 from ir.isa import GATHERING, gather_index, gathered_bits
 from ir.program import LayerProgram, Program, Tile
+from ir.tables import Table
 from simulator.rtm.prepared import tile_statics
 
 OPERANDS = "abr"
@@ -61,32 +62,59 @@ class _Path:
     touched: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """One table's micro-operations, counted from its first: how many ``ops``, when each column is ``touched`` first,
+    ``searches`` and cells ``written`` as in ``Paths``."""
+
+    ops: int
+    touched: dict[str, int]
+    searches: list[int]
+    written: list[tuple[int, int]]
+
+
+@cache
+def _layout(table: Table) -> _Layout:
+    layout = _Layout(table.searches + table.writes, {}, [], [])
+    op = 0
+    for item in table.passes:
+        for search in item.searches:
+            layout.searches.append(op)
+            for name, _ in search:
+                layout.touched.setdefault(name, op)
+            op += 1
+        for cell, (name, _) in enumerate(item.writes):
+            layout.written.append((op, cell))
+            layout.touched.setdefault(name, op)
+        op += 1
+    return layout
+
+
 @lru_cache(maxsize=1 << 16)
 def _path(sig: Signature, search_or: bool) -> _Path:
+    """The path of ``ir.expand.expand(sig, search_or)``, without making its micro-operations."""
     moves: list[tuple[int, int, int]] = []
     searches: list[int] = []
     written: list[tuple[int, int]] = []
-    at: dict[str, int] = {}
+    at = dict.fromkeys(OPERANDS, -1)
     touched = dict.fromkeys(OPERANDS, 0)
-    for index, op in enumerate(expand(sig, search_or)):
-        if isinstance(op, Search | SearchOr):
-            searches.append(index)
-            cells = op.key
-        elif isinstance(op, Write):
-            written += [(index, cell) for cell in range(len(op.values))]
-            cells = op.values
-        else:
-            continue
-        for (name, bit), _ in cells:
-            if name in touched and at.get(name) != bit:
-                moves.append((index, OPERANDS.index(name), bit))
-                at[name] = bit
-                touched[name] |= 1 << bit
+    op = 0
+    for step in steps(sig, search_or):
+        op += (step.receive is not None) + (step.broadcast is not None)
+        layout = _layout(step.table)
+        for name, first in layout.touched.items():
+            if name in at and at[name] != step.cells[name][1]:
+                at[name] = step.cells[name][1]
+                touched[name] |= 1 << at[name]
+                moves.append((op + first, OPERANDS.index(name), at[name]))
+        searches += [op + search for search in layout.searches]
+        written += [(op + write, cell) for write, cell in layout.written]
+        op += layout.ops
     return _Path(
         np.array(moves, np.int64).reshape(-1, 3),
         np.array(searches, np.int64),
         np.array(written, np.int64).reshape(-1, 2),
-        tuple(at.get(name, 0) for name in OPERANDS),
+        tuple(at.values()),
         tuple(touched.values()),
     )
 

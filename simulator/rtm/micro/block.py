@@ -19,7 +19,6 @@ from simulator.rtm.micro.plan import Singles
 from simulator.rtm.micro.wires import Frame, Wires, displace, fill_guards, make_wires, realign, stick
 
 Int64: Any = np.int64
-MOST_BITS = 64
 NEVER = 1 << 60
 R, A, B, C, F, G, X = (OPERANDS[name] for name in "rabCFGX")
 
@@ -49,7 +48,7 @@ class Block(NamedTuple):
 
 
 @njit(nogil=True)
-def make_block(singles: Singles, columns: int, pitch: int, domains: int, words: int) -> Block:
+def make_block(singles: Singles, columns: int, pitch: int, words: int, received: np.ndarray) -> Block:
     """Room for one block after another, each of which ``begin_tile`` makes of it."""
     most = 0
     for block in range(len(singles.first_event) - 1):
@@ -62,7 +61,7 @@ def make_block(singles: Singles, columns: int, pitch: int, domains: int, words: 
     _place(places, X, pitch, columns, 0, False)
     places[X, 1] = 0  # all its "bits" are one cell
     return Block(
-        Frame(pitch, domains, singles.guard, singles.entering, words),
+        Frame(pitch, singles.domains, singles.guard, singles.entering, words),
         make_wires(columns, words, most),
         Int64(0),
         singles.events[:0],
@@ -71,7 +70,7 @@ def make_block(singles: Singles, columns: int, pitch: int, domains: int, words: 
         False,
         singles.realign_every,
         places,
-        np.zeros(MOST_BITS * words, np.uint64),
+        received,
         np.zeros(words, np.uint64),
         np.zeros((cells, words * ROWS_PER_WORD), np.int32),
     )
@@ -88,10 +87,10 @@ def _place(places: np.ndarray, operand: int, pitch: int, column: int, domain: in
 @njit(nogil=True)
 def place_operands(places: np.ndarray, record: Any, pitch: int) -> None:
     """Set the places of an instruction's operands."""
-    flags = Int64(record.flags)
-    _place(places, R, pitch, Int64(record.r_column), Int64(record.r_domain), flags & R_ACROSS != 0)
-    _place(places, A, pitch, Int64(record.a_column), Int64(record.a_domain), flags & A_ACROSS != 0)
-    _place(places, B, pitch, Int64(record.b_column), Int64(record.b_domain), flags & B_ACROSS != 0)
+    flags = Int64(record["flags"])
+    _place(places, R, pitch, Int64(record["r_column"]), Int64(record["r_domain"]), flags & R_ACROSS != 0)
+    _place(places, A, pitch, Int64(record["a_column"]), Int64(record["a_domain"]), flags & A_ACROSS != 0)
+    _place(places, B, pitch, Int64(record["b_column"]), Int64(record["b_domain"]), flags & B_ACROSS != 0)
 
 
 @njit(nogil=True)
@@ -108,7 +107,7 @@ def begin_tile(planes: np.ndarray, room: Block, singles: Singles, number: int) -
     first, stop = singles.first_stuck[number], singles.first_stuck[number + 1]
     for index in range(first, stop):
         found = singles.stuck[index]
-        stick(planes, frame, wires, Int64(found.column), found.row - first_row, Int64(found.value))
+        stick(planes, frame, wires, Int64(found["column"]), found["row"] - first_row, Int64(found["value"]))
     return Block(
         frame,
         wires,
@@ -127,14 +126,15 @@ def begin_tile(planes: np.ndarray, room: Block, singles: Singles, number: int) -
 
 @njit(nogil=True)
 def next_stop(block: Block, index: int) -> int:
-    """The first instruction after ``index`` where something may be due; -1 for ``index`` gives the first at all."""
+    """The first instruction after ``index`` where something may be due, a patch also; -1 for ``index`` gives the first
+    at all."""
     if block.any_stuck or block.wear.size:
         return index + 1
     stop = NEVER
     if block.cursor[0] < len(block.events):
-        stop = Int64(block.events[block.cursor[0]].instruction)
+        stop = Int64(block.events[block.cursor[0]]["instruction"])
     if block.cursor[1] < len(block.patches):
-        stop = min(stop, Int64(block.patches[block.cursor[1]].instruction))
+        stop = min(stop, Int64(block.patches[block.cursor[1]]["instruction"]))
     if block.realign_every and block.wires.listed[0]:
         stop = min(stop, (index // block.realign_every + 1) * block.realign_every)
     return stop
@@ -145,10 +145,8 @@ def runs_singly(planes: np.ndarray, block: Block, code: Microcode, record: Any, 
     """Whether instruction ``index``, a stop, is executed one micro-operation at a time."""
     if block.realign_every and index % block.realign_every == 0:
         realign(planes, block.frame, block.wires)
-    event, patch = block.cursor
-    if event < len(block.events) and block.events[event].instruction == index:
-        return True
-    if patch < len(block.patches) and block.patches[patch].instruction == index:
+    event = block.cursor[0]
+    if event < len(block.events) and block.events[event]["instruction"] == index:
         return True
     return block.wear.size > 0 or (block.any_stuck and _writes_stuck(block, code, record, index))
 
@@ -156,8 +154,8 @@ def runs_singly(planes: np.ndarray, block: Block, code: Microcode, record: Any, 
 @njit(nogil=True)
 def _writes_stuck(block: Block, code: Microcode, record: Any, index: int) -> bool:
     """Whether an instruction writes to a column with stuck wires. It may read from one: that reads as it is held."""
-    first = Int64(record.r_column)
-    width = Int64(record.r_width) if record.flags & R_ACROSS else 1
+    first = Int64(record["r_column"])
+    width = Int64(record["r_width"]) if record["flags"] & R_ACROSS else 1
     for column in range(first, first + width):
         if _any_stuck(block, column):
             return True
@@ -180,11 +178,11 @@ def patch_received(block: Block, index: int) -> None:
     """Apply the patches of instruction ``index`` to what the rows receive."""
     while block.cursor[1] < len(block.patches):
         found = block.patches[block.cursor[1]]
-        if found.instruction != index:
+        if found["instruction"] != index:
             break
-        row = found.row - block.first_row
+        row = found["row"] - block.first_row
         lane, selected = row // ROWS_PER_WORD, np.uint64(1) << np.uint64(row % ROWS_PER_WORD)
-        bits, bit = found.bits, 0
+        bits, bit = found["bits"], 0
         while bits != np.uint64(0):
             if bits & np.uint64(1):
                 block.received[bit * block.frame.words + lane] ^= selected
@@ -197,9 +195,9 @@ def displace_wires(planes: np.ndarray, block: Block, event: int, stop: int) -> N
     """Let the displacements among the events [event, stop) happen."""
     for index in range(event, stop):
         found = block.events[index]
-        if found.kind == DISPLACE:
-            row = found.row - block.first_row
-            displace(planes, block.frame, block.wires, Int64(found.argument), row, Int64(found.amount))
+        if found["kind"] == DISPLACE:
+            row = found["row"] - block.first_row
+            displace(planes, block.frame, block.wires, Int64(found["argument"]), row, Int64(found["amount"]))
 
 
 @njit(nogil=True)

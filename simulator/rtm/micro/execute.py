@@ -40,14 +40,14 @@ def execute_one(
     first_op = Int64(code.first_op[signature])
     event = block.cursor[0]
     events = event
-    while events < len(block.events) and block.events[events].instruction == index:
+    while events < len(block.events) and block.events[events]["instruction"] == index:
         events += 1
     block.cursor[0] = events
     for number in range(first_op, Int64(code.first_op[signature + 1])):
         kind = code.kind[number]
         start, stop = Int64(code.first_cell[number]), Int64(code.first_cell[number + 1])
         stop_here = event
-        while stop_here < events and block.events[stop_here].op == number - first_op:
+        while stop_here < events and block.events[stop_here]["op"] == number - first_op:
             stop_here += 1
         if event < stop_here:
             displace_wires(planes, block, event, stop_here)
@@ -104,9 +104,9 @@ def _mistake(block: Block, event: int, stop: int) -> None:
     """Invert the matches in ``spill`` that the events [event, stop) get wrong."""
     for index in range(event, stop):
         found = block.events[index]
-        if found.kind == TAG:
-            row = found.row - block.first_row
-            if found.argument & (WHERE_MATCH if _holds(block.spill, row) else WHERE_MISMATCH):
+        if found["kind"] == TAG:
+            row = found["row"] - block.first_row
+            if found["argument"] & (WHERE_MATCH if _holds(block.spill, row) else WHERE_MISMATCH):
                 _toggle(block.spill, row)
 
 
@@ -115,8 +115,8 @@ def _keep(block: Block, number: int, event: int, stop: int) -> None:
     """Take back the flips in ``spill`` of the written cell ``number`` that do not happen."""
     for index in range(event, stop):
         found = block.events[index]
-        if found.kind == UNSWITCHED and found.argument == number:
-            row = found.row - block.first_row
+        if found["kind"] == UNSWITCHED and found["argument"] == number:
+            row = found["row"] - block.first_row
             if _holds(block.spill, row):
                 _toggle(block.spill, row)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ir.program import Tile
+from ir.isa import RECORD
+from ir.program import GATHER, Tile
 from simulator.rtm.faults.events import EVENT, PATCH, STUCK
 from simulator.rtm.lanes import ROWS_PER_WORD
 from simulator.rtm.micro.code import Microcode, encode
@@ -26,10 +28,10 @@ class TileFaults(NamedTuple):
     entering: int = 0
 
     def microcode(self, tile: Tile, search_or: bool) -> Microcode:
-        """Of the instructions that these faults touch."""
+        """Of the instructions that these faults make run singly."""
         if len(self.stuck):
             return encode(tile, search_or)
-        touched = np.union1d(self.events["instruction"], self.patches["instruction"]).astype(np.int64)
+        touched = np.unique(self.events["instruction"]).astype(np.int64)
         return encode(tile, search_or, touched[touched < len(tile.instructions)])
 
 
@@ -46,6 +48,7 @@ class Singles(NamedTuple):
     stuck: np.ndarray
     first_stuck: np.ndarray
     realign_every: int
+    domains: int
     guard: int
     entering: int
     wear: bool
@@ -54,9 +57,11 @@ class Singles(NamedTuple):
 NO_FAULTS = TileFaults()
 
 
-def plan_singles(code: Microcode, faults: TileFaults, words: int, lanes: int, wear: bool = False) -> Singles:
-    """For ``words`` row words in blocks of ``lanes`` words. ``code``: of all that may run
-    singly."""
+def plan_singles(
+    code: Microcode, faults: TileFaults, domains: int, words: int, lanes: int, wear: bool = False
+) -> Singles:
+    """For wires of ``domains`` data domains, ``words`` row words in blocks of ``lanes`` words. ``code``: of all
+    instructions that may run singly."""
 
     def by_block(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order, first = _into_blocks(records["row"], lanes * ROWS_PER_WORD, -(-words // lanes))
@@ -68,10 +73,18 @@ def plan_singles(code: Microcode, faults: TileFaults, words: int, lanes: int, we
         *by_block(faults.patches),
         *by_block(faults.stuck),
         faults.realign_every,
+        domains,
         faults.guard,
         faults.entering,
         wear,
     )
+
+
+@lru_cache(maxsize=64)
+def no_singles(blocks: int) -> Singles:
+    """Where nothing runs singly, in ``blocks`` blocks."""
+    nothing = Tile(np.zeros(0, RECORD), np.zeros(0, np.int64), np.zeros(0, GATHER))
+    return plan_singles(encode(nothing, search_or=False), NO_FAULTS, 0, blocks, 1)
 
 
 @njit(nogil=True, cache=True)

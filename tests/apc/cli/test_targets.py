@@ -10,7 +10,7 @@ def test_the_list_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["targets"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["rtm-ap-projected", "rtm-ap-published"]
-    assert lines[1].endswith("(18 of 25 figures assumed)")
+    assert lines[1].endswith("(20 of 27 figures assumed)")
 
 
 def test_show_prints_every_figure_with_unit_and_source(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,15 +49,15 @@ def run_block(
     instructions: np.ndarray,
     singles: Any,
     received: np.ndarray,
-    shape: tuple[int, int, int],
+    shape: tuple[int, int],
     number: int,
     flips: np.ndarray,
     wear: np.ndarray,
     lanes: tuple[int, ...],
 ) -> None:
     """Every instruction singly, on one block. ``received``: uint64[instructions, 64 * words]; ``shape``: columns,
-    pitch, domains. Adds to ``flips`` (int64[instructions]) and ``wear``."""
-    room = make_block(singles, *shape, len(lanes))
+    pitch. Adds to ``flips`` (int64[instructions]) and ``wear``."""
+    room = make_block(singles, *shape, len(lanes), np.zeros(received.shape[1], np.uint64))
     block = begin_tile(planes, room, singles, number)
     stop = next_stop(block, -1)
     for index in range(len(instructions)):
@@ -102,9 +102,9 @@ class Bench:
         flips = np.zeros(length, np.int64)
         bits = np.zeros((length, 64 * WORDS), np.uint64) if received is None else received
         faults = faults._replace(guard=self.guard, entering=self.entering)
-        singles = plan_singles(encode(tile, search_or), faults, words, WORDS, wear=True)
+        singles = plan_singles(encode(tile, search_or), faults, self.domains, words, WORDS, wear=True)
         self.wear = np.zeros((self.columns * self.pitch, 64 * WORDS), np.int32)
-        shape = self.columns, self.pitch, self.domains
+        shape = self.columns, self.pitch
         run_block(self.planes, tile.instructions, singles, bits, shape, number, flips, self.wear, LANES)
         return flips
 

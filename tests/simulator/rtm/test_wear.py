@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.rtm.wear import LayerWear, TileWear, add_block, no_wear, total
+from ir.expand import MicroOp
+from simulator.rtm import machine
+from simulator.rtm.engine import FastEngine
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.reference import ReferenceEngine
+from simulator.rtm.wear import LayerWear, TileWear, add_block, no_wear
+from tests.simulator.rtm.random_programs import random_images, random_program
+from tests.simulator.rtm.test_engine import stored
 
 
 def counted(counters: np.ndarray, array_rows: int) -> TileWear:
@@ -47,7 +59,7 @@ def test_blocks_in_any_order_add_up_to_the_wear_of_all_rows(
         cells = np.ascontiguousarray(padded.reshape(block, -1).T)
         add_block(cells, (columns, domains, pitch), first, len(here), array_rows, part.writes, part.hottest)
         parts.append(part)
-    assert_same(total(parts), counted(counters, array_rows))
+    assert_same(sum(parts[1:], parts[0]), counted(counters, array_rows))
 
 
 def test_the_hottest_cell_of_a_layer_is_the_first_of_the_most_written() -> None:
@@ -58,3 +70,42 @@ def test_the_hottest_cell_of_a_layer_is_the_first_of_the_most_written() -> None:
     assert wear.hottest_writes.tolist() == [[0, 7], [7, 0]]
     counters[1, 20, 0, 1] += 1
     assert LayerWear([counted(of_tile, 64) for of_tile in counters]).hottest == (1, 20, 0, 1, 8)
+
+
+class Counting(machine.Machine):
+    """A machine that counts the flips of every cell, int64[rows, columns, domains]."""
+
+    def __init__(self, rows: int, columns: int, domains: int, *rest: Any) -> None:
+        super().__init__(rows, columns, domains, *rest)
+        self.flips = np.zeros(self.cells.shape, np.int64)
+        COUNTED.append(self.flips)
+
+    def execute(self, op: MicroOp, received: np.ndarray | None = None) -> None:
+        before = self.cells.copy()
+        super().execute(op, received)
+        self.flips += before != self.cells
+
+
+COUNTED: list[np.ndarray] = []
+
+
+@settings(max_examples=15, deadline=None)
+@given(random=st.randoms(use_true_random=False), batch=st.integers(1, 4))
+def test_the_engine_counts_what_the_reference_machine_flips(random: Random, batch: int) -> None:
+    program = random_program(random, layers=1)
+    tensors = {0: stored(random_images(random, program.tensors[0], batch))}
+    COUNTED.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "Machine", Counting)
+        reference = ReferenceEngine(program, batch).run_layer(0, tensors)
+    with ThreadPoolExecutor(2) as pool:
+        engines = (
+            FastEngine(Prepared(program), batch, count_wear=True),
+            FastEngine(Prepared(program), batch, 2, pool, count_wear=True),
+        )
+        for engine in engines:
+            done = engine.run_layer(0, tensors)
+            np.testing.assert_array_equal(done.written_bits, reference.written_bits)
+            assert done.wear is not None
+            for mine, flips in zip(done.wear.tiles, COUNTED, strict=True):
+                assert_same(mine, counted(flips, int(program.target["array"]["rows"])))

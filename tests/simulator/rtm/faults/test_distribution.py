@@ -52,7 +52,8 @@ def samples(program: Program, faults: InjectorOfTile) -> list[np.ndarray]:
     tensors = {0: image}
     for index, layer in enumerate(program.layers):
         tensors[layer.output] = engine.run_layer(index, tensors).output
-    return [(tensors[number][0] & 63) * 64 + (tensors[number][1] & 63) for number in (1, 2)]
+    stored = [tensors[number].astype(np.int64) & 63 for number in (1, 2)]
+    return [first * 64 + second for first, second in stored]
 
 
 CASES = {

@@ -66,17 +66,19 @@ class ByHand(Injector):
 
 
 def draw_faults(random: Random, steps: np.ndarray, rows: np.ndarray) -> SourceFaults:
-    """Some displacements and wrong answers for readings of these ``steps`` in arrays of so many used ``rows``."""
+    """Some displacements and wrong answers for readings of these ``steps`` in arrays of so many used ``rows``; in few
+    rows, so that they meet."""
     moves, answers = [], []
+    pools = {used: sorted(random.sample(range(used), min(used, 4))) for used in sorted(set(rows.tolist()))}
     for reading, (distance, used) in enumerate(zip(steps.tolist(), rows.tolist(), strict=True)):
-        if distance and random.random() < 0.5:
-            for row in sorted(random.sample(range(used), min(used, random.randint(1, 3)))):
-                moves.append((reading, row, random.choice((-3, -1, 1, 2))))
-        if random.random() < 0.3:
-            for row in sorted(random.sample(range(used), min(used, random.randint(1, 3)))):
-                answers.append((reading, row, random.randint(1, 3)))
-    first = np.array(moves, np.int64).reshape(-1, 3).T
-    return SourceFaults(*first, *np.array(answers, np.int64).reshape(-1, 3).T)
+        moves += [(reading, row, random.choice((-3, -1, 1, 2))) for row in pools[used] if distance and chance(random)]
+        answers += [(reading, row, random.randint(1, 3)) for row in pools[used] if chance(random)]
+    moved, wrong = (np.array(part, np.int64).reshape(-1, 3).T for part in (moves, answers))
+    return SourceFaults(*moved, *wrong)
+
+
+def chance(random: Random) -> bool:
+    return random.random() < 0.3
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,121 @@
+"""A program that is run more than once: batch after batch, with and without faults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from apc.accounting import Accounts
+from apc.batches import add_costs, add_up, image_count, split
+from apc.driver import RunResult, check_input_names, integer_inputs
+from apc.fault_file import FaultFile
+from apc.hottest import RunWear
+from backends.cost import CostReport
+from ir.boundary import dequantise_output
+from ir.errors import UserError
+from ir.program import Program
+from simulator.rtm.faults.model import Faults
+from simulator.rtm.faults.plan import FaultPlan
+from simulator.rtm.faults.slots import ProgramSlots
+from simulator.rtm.prepared import Prepared
+from simulator.rtm.run import EngineName, SimulationResult, run_program
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images from the ``first`` of the user's input on. ``integers``: int32 (N, C, H, W) by input name."""
+
+    first: int
+    images: int
+    integers: dict[str, np.ndarray]
+
+
+class Session:
+    """``program`` on an engine; what is static is worked out once."""
+
+    def __init__(self, program: Program, engine: EngineName, threads: int) -> None:
+        if threads < 1:
+            raise UserError(f"--threads {threads}: at least one thread is needed")
+        self.program = program
+        self.engine = engine
+        self.threads = threads
+        self.accounts = Accounts(program)
+        self._prepared = Prepared(program, self.accounts.counts)
+
+    @cached_property
+    def slots(self) -> ProgramSlots:
+        """Where faults can happen in the program."""
+        return ProgramSlots(self.program, self.accounts.counts)
+
+    def batches(self, inputs: Mapping[str, np.ndarray], batch: int) -> list[Batch]:
+        """All images of ``inputs`` (as for ``apc.driver.run_model``), at most ``batch`` at a time. Raises UserError for
+        what does not fit, before anything runs."""
+        check_input_names(self.program, inputs)
+        found = []
+        for part in split(image_count(inputs), batch):
+            integers = integer_inputs(
+                self.program, {name: array[part] if array.ndim else array for name, array in inputs.items()}
+            )
+            narrow = {name: array.astype(np.int32) for name, array in integers.items()}
+            found.append(Batch(part.start, part.stop - part.start, narrow))
+        return found
+
+    def plan(self, faults: FaultFile | Faults, batch: Batch, seed: int, trial: int) -> FaultPlan:
+        """What goes wrong in a batch. Raises UserError for faults that the program's target cannot have."""
+        kinds = faults.faults if isinstance(faults, FaultFile) else faults
+        return FaultPlan(self.program, kinds, seed, batch.images, trial, batch.first, self.slots)
+
+    def run(self, batch: Batch, **options: Any) -> SimulationResult:
+        """Simulate a batch. ``options``: of ``simulator.rtm.run.run_program``."""
+        return run_program(
+            self.program, batch.integers, engine=self.engine, threads=self.threads, prepared=self._prepared, **options
+        )
+
+    def outputs(self, simulation: SimulationResult) -> dict[str, np.ndarray]:
+        """By ONNX name, with the ONNX graph's shapes and dtypes."""
+        return {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in self.program.outputs}
+
+
+class BatchedRun:
+    """A run of several batches, added up as they come so that only outputs are kept of them."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._parts: list[SimulationResult] = []
+        self._costs: list[CostReport] = []
+        self._wear: RunWear | None = None
+        self._wall_s = 0.0
+
+    def add(self, batch: Batch, **options: Any) -> SimulationResult:
+        """Run a batch; as ``Session.run``."""
+        started = time.perf_counter()
+        simulation = self.session.run(batch, **options)
+        self._wall_s += time.perf_counter() - started
+        accounts = self.session.accounts
+        written = [float(layer.written_bits.sum()) for layer in simulation.layers]
+        self._costs.append(accounts.cost(batch.images, written))
+        if simulation.wear:
+            wear = RunWear.of_batch(accounts, simulation.wear, batch.images)
+            self._wear = wear if self._wear is None else self._wear.worse(wear)
+        kept = {boundary.tensor: simulation.tensors[boundary.tensor] for boundary in self.session.program.outputs}
+        self._parts.append(replace(simulation, tensors=kept, wear=[]))
+        return simulation
+
+    def result(self) -> RunResult:
+        """Of all batches."""
+        simulation = add_up(self._parts)
+        return RunResult(
+            simulation.images,
+            self.session.outputs(simulation),
+            simulation,
+            self.session.accounts,
+            [part.images for part in self._parts],
+            add_costs(self._costs),
+            self._wall_s,
+            wear=self._wear,
+        )
