@@ -4,6 +4,8 @@
 >>> apc.save(program, "model.apc")
 >>> result = apc.run(program, {"input": images})
 >>> result.outputs, result.cost.energy_J()
+>>> faults = apc.load_faults("position-4.6e-5")
+>>> apc.run_trials(program, {"input": images}, faults, trials=10, labels=labels).accuracy
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from apc.driver import RunResult
+    from apc.fault_file import FaultFile
+    from apc.trials import TrialsResult
     from ir.program import Program
+    from simulator.rtm.faults.model import Faults
 
-__all__ = ["compile", "load", "run", "save"]
+__all__ = ["compile", "load", "load_faults", "run", "run_trials", "save"]
 
 
 def compile(model: Any, example: Any = None, **options: Any) -> Program:
@@ -51,8 +56,26 @@ def save(program: Program, path: str | Path) -> None:
     artifact.save(program, path)
 
 
+def load_faults(name_or_path: str | Path) -> FaultFile:
+    """A preset by name or a .toml file (docs/faults.md). Raises ``apc.errors.ApcError``, which names file and key."""
+    from apc.fault_file import load_faults
+
+    return load_faults(name_or_path)
+
+
 def run(program: Program, inputs: Mapping[str, np.ndarray], **options: Any) -> RunResult:
-    """Simulate a batch; see ``apc.driver.run_model`` for ``options`` (engine, threads, check)."""
+    """Simulate images; see ``apc.driver.run_model`` for ``options`` (engine, threads, batch; check; faults with seed
+    and trial; wear)."""
     from apc.driver import run_model
 
     return run_model(program, inputs, **options)
+
+
+def run_trials(
+    program: Program, inputs: Mapping[str, np.ndarray], faults: FaultFile | Faults, **options: Any
+) -> TrialsResult:
+    """Run without faults, then many times with them, and say what they change: accuracy, outputs, layers, and what
+    mitigation costs. See ``apc.trials.run_trials`` for ``options`` (seed, trials, labels; engine, threads, batch)."""
+    from apc.trials import run_trials
+
+    return run_trials(program, inputs, faults, **options)

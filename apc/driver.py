@@ -136,14 +136,14 @@ class CheckResult:
 @dataclass(frozen=True, eq=False)
 class RunResult:
     """``outputs``: by ONNX name, with the ONNX graph's shapes and dtypes. ``simulation``: of all images, with counters
-    and what went wrong in every layer, and the outputs as integers. ``batches``: images of each batch; they follow one
-    another on the chip, and ``cost`` is that of them all. ``wall_s``: of the simulation."""
+    and what went wrong in every layer, and the outputs as integers. ``batches``: the cost of each batch; they follow
+    one another on the chip, and ``cost`` is that of them all. ``wall_s``: of the simulation."""
 
     images: int
     outputs: dict[str, np.ndarray]
     simulation: SimulationResult
     accounts: Accounts
-    batches: list[int]
+    batches: list[CostReport]
     cost: CostReport
     wall_s: float
     check: CheckResult | None = None
@@ -193,10 +193,11 @@ def run_model(
     Raises UserError for inputs and faults that do not fit.
     """
     from apc.checks import ReferenceCheck, check_onnxruntime
-    from apc.session import BatchedRun, Session
+    from apc.session import BatchedRun, Session, check_seed
 
     if check is not None and faults is not None:
         raise UserError(f"--check {check} is of a run without faults: leave it or --faults away")
+    check_seed(seed)
     session = Session(program, engine, threads)
     batches = session.batches(inputs, batch)
     run = BatchedRun(session)

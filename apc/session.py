@@ -19,7 +19,7 @@ from backends.cost import CostReport
 from ir.boundary import dequantise_output
 from ir.errors import UserError
 from ir.program import Program
-from simulator.rtm.faults.model import Faults
+from simulator.rtm.faults.model import FaultError, Faults, WireFaults
 from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.prepared import Prepared
@@ -67,8 +67,18 @@ class Session:
 
     def plan(self, faults: FaultFile | Faults, batch: Batch, seed: int, trial: int) -> FaultPlan:
         """What goes wrong in a batch. Raises UserError for faults that the program's target cannot have."""
-        kinds = faults.faults if isinstance(faults, FaultFile) else faults
+        kinds = self.wires(faults).faults
         return FaultPlan(self.program, kinds, seed, batch.images, trial, batch.first, self.slots)
+
+    def wires(self, faults: FaultFile | Faults) -> WireFaults:
+        """``faults`` on the wires of the program's target. Raises UserError, which names the file, where that has too
+        few guard domains."""
+        if isinstance(faults, Faults):
+            return faults.on(self.program.target)
+        try:
+            return faults.faults.on(self.program.target)
+        except FaultError as error:
+            raise UserError(f"faults {faults.name}: {error}") from error
 
     def run(self, batch: Batch, **options: Any) -> SimulationResult:
         """Simulate a batch. ``options``: of ``simulator.rtm.run.run_program``."""
@@ -79,6 +89,12 @@ class Session:
     def outputs(self, simulation: SimulationResult) -> dict[str, np.ndarray]:
         """By ONNX name, with the ONNX graph's shapes and dtypes."""
         return {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in self.program.outputs}
+
+
+def check_seed(seed: int) -> None:
+    """Raise UserError for a seed that generators do not take."""
+    if seed < 0:
+        raise UserError(f"--seed {seed}: it must not be negative")
 
 
 class BatchedRun:
@@ -114,7 +130,7 @@ class BatchedRun:
             self.session.outputs(simulation),
             simulation,
             self.session.accounts,
-            [part.images for part in self._parts],
+            self._costs,
             add_costs(self._costs),
             self._wall_s,
             wear=self._wear,

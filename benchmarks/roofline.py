@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numba import njit
@@ -12,6 +13,8 @@ from ir.isa import FLAG_COLUMNS, RECORD, Op
 from ir.kernel_cache import forget_stale
 from simulator.rtm import kernels
 from simulator.rtm.lanes import load, popcount, splat, store
+from simulator.rtm.micro.plan import no_singles
+from simulator.rtm.wear import NO_WEAR
 
 forget_stale(__file__, kernels.__file__)
 
@@ -68,6 +71,7 @@ def addition_seconds(words: int, lanes: int, count: int = 2000) -> float:
         resident_cells=np.zeros(0, np.int64),
         resident_bits=np.zeros((0, words), np.uint64),
         spans=np.array([[0, _COLUMNS * pitch]], np.int64),
+        wires=np.zeros((0, 2), np.int64),
         stores=np.zeros((0, 5), np.int64),
         columns=_COLUMNS,
         pitch=pitch,
@@ -75,9 +79,10 @@ def addition_seconds(words: int, lanes: int, count: int = 2000) -> float:
     nothing = np.zeros((0, words), np.int64)
     bits = nothing.view(np.uint64)
     tables = kernels.RowTables(nothing, nothing, np.zeros(0, np.int64), bits, bits, nothing)
-    output, contents = np.zeros((0, words * 64), np.uint8), np.zeros((0, 0, 0), np.uint64)
-    written = np.zeros(kernels.OPCODES, np.int64)
-    return _best(lambda: kernels.run_words(code, tables, output, 1, contents, 0, words, written, (0,) * lanes)) / count
+    output, written = np.zeros((0, words * 64), np.uint8), np.zeros(kernels.OPCODES, np.int64)
+    kept = kernels.Kept(np.zeros(0, np.int64), np.zeros((0, 0, 0), np.uint64), NO_WEAR.writes, NO_WEAR.hottest, 1)
+    run = partial(kernels.run_words, code, tables, output, 1, no_singles(-(-words // lanes)), kept)
+    return _best(lambda: run(0, words, written, (0,) * lanes)) / count
 
 
 def _best(work: Callable[[], object], repetitions: int = 15) -> float:

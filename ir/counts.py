@@ -249,11 +249,11 @@ def _trace(records: np.ndarray, index: np.ndarray, path: np.ndarray, offsets: np
             if mask == 0:
                 continue
             if operand == 0:
-                column, domain, across = int(record.a_column), int(record.a_domain), record.flags & A_ACROSS
+                column, domain, across = int(record["a_column"]), int(record["a_domain"]), record["flags"] & A_ACROSS
             elif operand == 1:
-                column, domain, across = int(record.b_column), int(record.b_domain), record.flags & B_ACROSS
+                column, domain, across = int(record["b_column"]), int(record["b_domain"]), record["flags"] & B_ACROSS
             else:
-                column, domain, across = int(record.r_column), int(record.r_domain), record.flags & R_ACROSS
+                column, domain, across = int(record["r_column"]), int(record["r_domain"]), record["flags"] & R_ACROSS
             if across:
                 while mask:
                     if mask & 1:
@@ -276,9 +276,9 @@ def _trace_sources(fields: np.ndarray, array: np.ndarray, offsets: np.ndarray, s
     in and out; ``steps``: int64[gathers], out.
     """
     for i in range(len(fields)):
-        column, domain, width = int(fields[i].column), int(fields[i].domain), int(fields[i].width)
+        column, domain, width = int(fields[i]["column"]), int(fields[i]["domain"]), int(fields[i]["width"])
         offset = offsets[array[i]]
-        if fields[i].across:
+        if fields[i]["across"]:
             for bit in range(width):
                 steps[i] += abs(domain - offset[column + bit])
                 offset[column + bit] = domain

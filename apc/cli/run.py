@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apc.cli import console
 from apc.cli.arguments import parse_range
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
+    from rich.table import Table
 
+    from apc.driver import RunResult
     from ir.program import Program
 
 NAME = "run"
@@ -30,13 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="X.npz", type=Path, required=True, help="arrays by the network's input names"
     )
     parser.add_argument("--output", metavar="Y.npz", type=Path, help="write the outputs, by the network's output names")
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="simulate at most so many images at a time (default: 32)"
+    )
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
     parser.add_argument("--engine", choices=["fast", "reference"], default="fast", help="reference: one bit at a time")
     parser.add_argument(
         "--check", choices=["reference", "onnxruntime"], help="compare; exit status 1 where they differ"
     )
     parser.add_argument(
-        "--trace", metavar="T.json", type=Path, help="write what runs when as Chrome trace events, which Perfetto opens"
+        "--faults", metavar="FILE.toml", help="let wires fail as the file or preset says (docs/faults.md)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="with --faults: decides what fails (default: 0)")
+    parser.add_argument("--trials", type=int, metavar="N", help="with --faults: runs with other faults (default: 1)")
+    parser.add_argument(
+        "--labels", metavar="L.npz", type=Path, help="the right class of each image (.npz or .npy): prints accuracy"
+    )
+    parser.add_argument("--wear", action="store_true", help="count the writes of every cell: years of life (slow)")
+    parser.add_argument(
+        "--trace",
+        metavar="T.json",
+        type=Path,
+        help="write what runs when (in the first batch) as Chrome trace events, which Perfetto opens",
     )
     parser.add_argument("--layer", metavar="L", help="with --engine reference: step through this layer, name or number")
     parser.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile, a micro-operation a line")
@@ -52,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from apc.files import require_writable
     from apc.npz import read_npz
 
+    _check_options(args)
     stepping = _steps(args)
     for path in (args.output, args.trace):
         require_writable(path, args.program, args.input)
@@ -69,35 +87,95 @@ def _steps(args: argparse.Namespace) -> bool:
         return False
     if args.engine != "reference" or args.layer is None or args.range is None:
         raise ApcError("stepping through a layer takes --engine reference, --layer L and --range A:B together")
-    for name in ("output", "trace", "check"):
-        if getattr(args, name) is not None:
+    for name in ("output", "trace", "check", "faults", "labels", "batch", "wear"):
+        if getattr(args, name) not in (None, False):
             raise ApcError(f"--{name} is of a whole run: leave it or --layer and --range away")
     if args.rows is not None and args.rows < 1:
         raise ApcError(f"--rows {args.rows}: at least one row is needed")
     return True
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises UserError for options that do not go together."""
+    if args.faults is None:
+        for name in ("seed", "trials"):
+            if getattr(args, name) is not None:
+                raise ApcError(f"--{name} is of a run with faults: give --faults too")
+    elif args.check is not None:
+        raise ApcError(f"--check {args.check} is of a run without faults: leave it or --faults away")
+
+
 def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray]) -> int:
-    from apc.driver import run_model
+    from apc.driver import BATCH
     from apc.npz import write_npz
-    from apc.report.run import layer_table, run_report, summary
     from apc.trace import write_trace
 
-    with console.progress("simulating") as update:
-        result = run_model(program, inputs, engine=args.engine, threads=args.threads, check=args.check, progress=update)
+    options = {
+        "engine": args.engine,
+        "threads": args.threads,
+        "batch": BATCH if args.batch is None else args.batch,
+        "wear": args.wear,
+    }
+    simulate = _run_once if args.faults is None else _run_trials
+    done = simulate(args, program, inputs, options)
     if args.output is not None:
-        write_npz(args.output, result.outputs)
+        write_npz(args.output, done.outputs)
     if args.trace is not None:
-        write_trace(args.trace, result.accounts, result.cost)
-    report = run_report(program, result, args.engine)
+        write_trace(args.trace, done.result.accounts, done.result.batches[0])
     if args.json:
-        console.emit_json("apc.run/1", report)
+        console.emit_json("apc.run/1", done.report)
     else:
         printer = console.result_console()
-        printer.print(layer_table(report))
-        for line in summary(report):
-            printer.print(line, soft_wrap=True)
-    return 1 if result.check is not None and result.check.mismatches else 0
+        for item in done.shown:
+            printer.print(item, soft_wrap=isinstance(item, str))
+    return 1 if done.result.check is not None and done.result.check.mismatches else 0
+
+
+class _Done(NamedTuple):
+    """A run without faults, the outputs to write, the JSON, and what to print (tables and lines)."""
+
+    result: RunResult
+    outputs: dict[str, np.ndarray]
+    report: dict[str, Any]
+    shown: list[Table | str]
+
+
+def _run_once(
+    args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray], options: dict[str, Any]
+) -> _Done:
+    from apc.driver import run_model
+    from apc.labels import accuracy, read_labels
+    from apc.report.run import layer_table, run_report, summary
+
+    labels = None if args.labels is None else read_labels(args.labels)
+    with console.progress("simulating") as update:
+        result = run_model(program, inputs, check=args.check, progress=update, **options)
+    report = run_report(program, result, args.engine)
+    if labels is not None:
+        report["accuracy"] = accuracy(program, result.outputs, labels)
+    return _Done(result, result.outputs, report, [layer_table(report), *summary(report)])
+
+
+def _run_trials(
+    args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray], options: dict[str, Any]
+) -> _Done:
+    from apc.fault_file import load_faults
+    from apc.labels import read_labels
+    from apc.report.run import layer_table, run_report, summary
+    from apc.report.trials import faults_report, faults_summary, faults_table
+    from apc.trials import run_trials
+
+    faults = load_faults(args.faults)
+    labels = None if args.labels is None else read_labels(args.labels)
+    seed, trials = args.seed or 0, 1 if args.trials is None else args.trials
+    with console.progress("simulating") as update:
+        found = run_trials(program, inputs, faults, seed=seed, trials=trials, labels=labels, progress=update, **options)
+    report = run_report(program, found.fault_free, args.engine)
+    if found.fault_free_accuracy is not None:
+        report["accuracy"] = found.fault_free_accuracy
+    report["faults"] = faults_report(faults, found)
+    of_faults: list[Table | str] = [faults_table(report["faults"]), *faults_summary(report["faults"])]
+    return _Done(found.fault_free, found.outputs, report, [layer_table(report), *summary(report), *of_faults])
 
 
 def _step_through(args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray]) -> None:

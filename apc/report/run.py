@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from apc.batches import PER_PROGRAM
 from apc.cycles import READ_OUT
 from apc.driver import RunResult
 from apc.machine_use import MachineUse, machine_use
@@ -15,17 +17,14 @@ from backends.rtm_ap.placement import Distance
 from ir.program import Program
 from simulator.rtm.counters import CLASS_NAMES, LayerCounters
 
-STATIC = ("instructions", "search_passes", "write_passes", "shift_steps", "source_search_passes", "source_shift_steps")
-"""Counters of the instruction streams, whatever the number of images; all the others are per image."""
-
 
 def run_report(program: Program, result: RunResult, engine: str) -> dict[str, Any]:
-    """The payload of `apc run --json` (docs/json.md). Energies and events are per image, times are for the batch."""
+    """The payload of `apc run --json` (docs/json.md). Energies and events are per image, times are for all of them."""
     total = LayerCounters()
     for counters in result.simulation.layers:
         total.add(counters)
     layers: list[dict[str, Any]] = []
-    uses = machine_use(result.accounts, result.images)
+    uses = _uses(result)
     each = zip(program.layers, result.simulation.layers, result.cost.layers, uses, strict=True)
     for layer, counters, cost, use in each:
         layers.append(
@@ -41,6 +40,7 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
         )
     report = {
         "images": result.images,
+        "batch": max(batch.images for batch in result.batches),
         "engine": engine,
         "wall_s": result.wall_s,
         "cycles": sum(layer["cycles"] for layer in layers),
@@ -59,18 +59,35 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
             "mismatches": check.mismatches,
             "max_abs_difference": check.max_abs_difference,
         }
+    if result.wear is not None:
+        life = result.wear.lifetime
+        names = [layer.name for layer in program.layers]
+        report["wear"] = {
+            "array": life.array,
+            "writes": life.writes,
+            "years": life.years if math.isfinite(life.years) else None,
+            "layers": [{"name": name, **cell._asdict()} for name, cell in zip(names, result.wear.layers, strict=True)],
+        }
     return report
+
+
+def _uses(result: RunResult) -> list[MachineUse]:
+    """Of every layer, in all batches."""
+    sizes = [batch.images for batch in result.batches]
+    of_size = {images: machine_use(result.accounts, images) for images in set(sizes)}
+    each = zip(*(of_size[images] for images in sizes), strict=True)
+    return [sum(uses, MachineUse()) for uses in each]
 
 
 def per_image(counters: LayerCounters, images: int) -> dict[str, float]:
     """Totals over the instruction classes; those that grow with the images divided by their number."""
-    return {name: total if name in STATIC else total / images for name, total in counters.totals().items()}
+    return {name: total if name in PER_PROGRAM else total / images for name, total in counters.totals().items()}
 
 
 def schedule_figures(use: MachineUse, counters: LayerCounters, images: int) -> dict[str, Any]:
     """The keys of a layer, or of the whole network, that follow its ``counters`` (docs/json.md)."""
     by_class = {
-        name: {kind: events if name in STATIC else events / images for kind, events in classes.items()}
+        name: {kind: events if name in PER_PROGRAM else events / images for kind, events in classes.items()}
         for name, classes in counters.as_dict().items()
     }
     kinds = [*CLASS_NAMES.values(), READ_OUT]
@@ -84,7 +101,7 @@ def schedule_figures(use: MachineUse, counters: LayerCounters, images: int) -> d
 
 
 def layer_table(report: dict[str, Any]) -> Table:
-    """Per layer: cycles of the batch, events and energy per image, how busy its arrays and powered rows are."""
+    """Per layer: cycles of all images, events and energy per image, how busy its arrays and powered rows are."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
     for heading in ("cycles", "searched", "written", "shifted", "moved", "arrays", "rows", "energy"):
@@ -110,7 +127,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     parts = ", ".join(
         f"{part} {with_unit(value, 'J')}" for part, value in report["energy_J"].items() if part != "total"
     )
-    shared = " of this batch" if report["images"] > 1 else ""
+    shared = f" in batches of {report['batch']}" if report["images"] > 1 else ""
     lines = [
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
         f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine for all of them",
@@ -128,7 +145,22 @@ def summary(report: dict[str, Any]) -> list[str]:
             f"check against {check['against']}: {check['mismatches']:,} of {check['elements']:,} elements differ, "
             f"by at most {check['max_abs_difference']:g} steps"
         )
+    if "wear" in report:
+        lines += _wear_lines(report["wear"])
+    if "accuracy" in report:
+        lines.append(f"accuracy {report['accuracy']:.2%}")
     return lines
+
+
+def _wear_lines(wear: dict[str, Any]) -> list[str]:
+    hottest = max(wear["layers"], key=lambda layer: layer["writes"])
+    years = "no cell is ever written" if wear["years"] is None else f"{wear['years']:.3g} years of life"
+    return [
+        f"wear: {years} at the target's endurance, batch after batch without a pause: array {wear['array']} has a cell "
+        f"that takes at most {wear['writes']:,} writes a batch",
+        f"hottest cell of a layer: {hottest['name']}, tile {hottest['tile']}, row {hottest['row']}, column "
+        f"{hottest['column']}, domain {hottest['domain']}: {hottest['writes']:,} writes a batch",
+    ]
 
 
 def _shares(parts: dict[str, float]) -> str:

@@ -82,7 +82,7 @@ class _Job:
         return written, wear
 
 
-def _choose_lanes(words: int, tiles: int, threads: int) -> int:
+def choose_lanes(words: int, tiles: int, threads: int) -> int:
     """Words to run at once, for the least expected time of a layer of ``tiles`` tiles on ``words`` row words."""
     return min(BLOCK_COST, key=lambda lanes: -(-tiles * -(-words // lanes) // threads) * BLOCK_COST[lanes])
 
@@ -145,7 +145,7 @@ class FastEngine:
         written = np.zeros((len(layer.tiles), CLASSES), np.int64)
         sources = self._sources(index, tensors)
         wires = Wires.empty(target.fields, self._array("domains"), words) if self.faults else None
-        lanes = WEAR_LANES if self.count_wear else _choose_lanes(words, len(layer.tiles), self.threads)
+        lanes = WEAR_LANES if self.count_wear else choose_lanes(words, len(layer.tiles), self.threads)
         jobs = [
             self._job(index, number, sources, output, wires, keep_contents, lanes) for number in range(len(layer.tiles))
         ]
@@ -259,6 +259,7 @@ class FastEngine:
             statics.resident_cells,
             resident_bits,
             statics.spans,
+            statics.wires,
             statics.stores,
             statics.columns,
             statics.pitch,

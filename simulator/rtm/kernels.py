@@ -66,7 +66,8 @@ class TileCode(NamedTuple):
     ``instructions``: isa.RECORD; ``constants``: int64; ``sources``: int64[gathers, 4], address of the integers, bytes
     of each, row map, pad value; ``resident_cells``: int64[n], ``resident_bits``: uint64[n, words], what the arrays
     hold from the start; ``spans``: int64[n, 2], first cell and how many, all the cells in use, with a ``pitch`` of
-    cells a column; ``stores``: int64[n, 5], output channel, cell, step, width, signed.
+    cells a column; ``wires``: likewise, all those of the wires they are in, where unused cells matter; ``stores``:
+    int64[n, 5], output channel, cell, step, width, signed.
     """
 
     instructions: np.ndarray
@@ -75,6 +76,7 @@ class TileCode(NamedTuple):
     resident_cells: np.ndarray
     resident_bits: np.ndarray
     spans: np.ndarray
+    wires: np.ndarray
     stores: np.ndarray
     columns: int
     pitch: int
@@ -231,24 +233,24 @@ def _execute(
     carry_cell, f_cell, g_cell = CARRY * pitch, FLAG_F * pitch, FLAG_G * pitch
     for index in range(len(code.instructions)):
         record = code.instructions[index]
-        op, flags, imm = Int64(record.op), Int64(record.flags), Int64(record.imm)
+        op, flags, imm = Int64(record["op"]), Int64(record["flags"]), Int64(record["imm"])
         r = (
-            Int64(record.r_column) * pitch + Int64(record.r_domain),
+            Int64(record["r_column"]) * pitch + Int64(record["r_domain"]),
             pitch if flags & R_ACROSS else 1,
-            Int64(record.r_width),
+            Int64(record["r_width"]),
             mask(flags & R_SIGNED != 0),
         )
         a = (
-            Int64(record.a_column) * pitch + Int64(record.a_domain),
+            Int64(record["a_column"]) * pitch + Int64(record["a_domain"]),
             pitch if flags & A_ACROSS else 1,
-            Int64(record.a_width),
+            Int64(record["a_width"]),
             mask(flags & A_SIGNED != 0),
         )
         fresh = mask(flags & R_FRESH != 0)
         if index == stop and runs_singly(planes, block, microcode, record, index):
             if op == GATHER or op == MAC:
-                number = imm + (Int64(record.b_column if op == MAC else record.a_column) << 16)
-                width = Int64(record.b_width) if op == MAC else r[2]
+                number = imm + (Int64(record["b_column"] if op == MAC else record["a_column"]) << 16)
+                width = Int64(record["b_width"]) if op == MAC else r[2]
                 receive(scratch, width, code.sources[number], tables, word, lanes)
                 patch_received(block, index)
             count = execute_one(planes, code.instructions, index, microcode, block, lanes)
@@ -259,9 +261,9 @@ def _execute(
                 count = count + carry_top(planes, carry_cell, r, invert, lanes)
         elif op == ADDO or op == SUBO:
             b = (
-                Int64(record.b_column) * pitch + Int64(record.b_domain),
+                Int64(record["b_column"]) * pitch + Int64(record["b_domain"]),
                 pitch if flags & B_ACROSS else 1,
-                Int64(record.b_width),
+                Int64(record["b_width"]),
                 mask(flags & B_SIGNED != 0),
             )
             count = add_out(planes, carry_cell, r, a, b, mask(op == SUBO), fresh, lanes)
@@ -272,7 +274,7 @@ def _execute(
         elif op == ADDC:
             count = add_constant(planes, carry_cell, r, code.constants[imm], lanes)
         elif op == EXTEND:
-            count = extend(planes, f_cell, r, Int64(record.a_width), lanes)
+            count = extend(planes, f_cell, r, Int64(record["a_width"]), lanes)
         elif op == MAX:
             count = maximum(planes, f_cell, r, a, lanes)
         elif op == CLAMP:
@@ -280,13 +282,13 @@ def _execute(
         elif op == STEP:
             count = step_up(planes, g_cell, r, a, code.constants[imm], code.constants[imm + 1], lanes)
         elif op == MAC:
-            x = Int64(record.b_width), mask(flags & B_SIGNED != 0)
-            receive(scratch, x[0], code.sources[imm + (Int64(record.b_column) << 16)], tables, word, lanes)
+            x = Int64(record["b_width"]), mask(flags & B_SIGNED != 0)
+            receive(scratch, x[0], code.sources[imm + (Int64(record["b_column"]) << 16)], tables, word, lanes)
             if index == stop:
                 patch_received(block, index)
             count = multiply_add(planes, carry_cell, r, a, scratch.bits, x, lanes)
         else:
-            receive(scratch, r[2], code.sources[imm + (Int64(record.a_column) << 16)], tables, word, lanes)
+            receive(scratch, r[2], code.sources[imm + (Int64(record["a_column"]) << 16)], tables, word, lanes)
             if index == stop:
                 patch_received(block, index)
             count = gather(planes, r, scratch.bits, fresh, lanes)
@@ -297,11 +299,12 @@ def _execute(
 
 
 @njit(nogil=True)
-def _prepare(planes: np.ndarray, code: TileCode, word: int, words: int, n: int) -> None:
-    """Zeros and resident bits in the ``words`` row words from ``word`` on."""
-    for span in range(len(code.spans)):
-        begin = code.spans[span, 0] * n
-        planes[begin : begin + code.spans[span, 1] * n] = 0
+def _prepare(planes: np.ndarray, code: TileCode, word: int, words: int, n: int, whole: bool) -> None:
+    """Zeros and resident bits in the ``words`` row words from ``word`` on. ``whole``: zeros in the unused cells too."""
+    for spans in (code.spans, code.wires) if whole else (code.spans, code.spans[:0]):
+        for span in range(len(spans)):
+            begin = spans[span, 0] * n
+            planes[begin : begin + spans[span, 1] * n] = 0
     for index in range(len(code.resident_cells)):
         for lane in range(words):
             planes[code.resident_cells[index] * n + lane] = code.resident_bits[index, word + lane]
@@ -332,9 +335,10 @@ def run_words(
     planes = planes[skew : skew + cells * n]
     scratch = Scratch(np.zeros(64 * n, np.uint64), np.zeros(ROWS_PER_WORD, np.int32), np.zeros(OPCODES * n, np.uint64))
     room = make_block(singles, code.columns, code.pitch, n, scratch.bits)
+    displaced = True  # unused cells may hold anything
     for word in range(first_word, stop_word, n):
         used = min(n, stop_word - word)  # rows of further lanes do not exist
-        _prepare(planes, code, word, used, n)
+        _prepare(planes, code, word, used, n, displaced)
         scratch.counts[:] = 0
         block = begin_tile(planes, room, singles, word // n)
         _execute(planes, code, tables, word, scratch, singles.code, block, lanes)
@@ -347,6 +351,7 @@ def run_words(
                 cell = kept.columns[index] * code.pitch + domain
                 for lane in range(used):
                     kept.contents[index, domain, word + lane] = planes[cell * n + lane]
+        displaced = block.any_stuck or len(block.events) > 0
         if singles.wear:
             shape = code.columns, singles.domains, code.pitch
             rows = used * ROWS_PER_WORD
@@ -392,12 +397,28 @@ def used_domains(instructions: np.ndarray, fields: np.ndarray, low: np.ndarray, 
         _widen(low, stop, flag, 0, 1, 0)
     for index in range(len(fields)):
         field = fields[index]
-        _widen(low, stop, Int64(field.column), Int64(field.domain), Int64(field.width), Int64(field.across))
+        _widen(low, stop, Int64(field["column"]), Int64(field["domain"]), Int64(field["width"]), Int64(field["across"]))
     for index in range(len(instructions)):
         record = instructions[index]
-        op, flags = record.op, Int64(record.flags)
-        _widen(low, stop, Int64(record.r_column), Int64(record.r_domain), Int64(record.r_width), flags & R_ACROSS)
-        if op != GATHER and op != EXTEND and record.a_width:  # there other numbers stand in its place
-            _widen(low, stop, Int64(record.a_column), Int64(record.a_domain), Int64(record.a_width), flags & A_ACROSS)
-        if op != MAC and record.b_width:
-            _widen(low, stop, Int64(record.b_column), Int64(record.b_domain), Int64(record.b_width), flags & B_ACROSS)
+        op, flags = record["op"], Int64(record["flags"])
+        _widen(
+            low, stop, Int64(record["r_column"]), Int64(record["r_domain"]), Int64(record["r_width"]), flags & R_ACROSS
+        )
+        if op != GATHER and op != EXTEND and record["a_width"]:  # there other numbers stand in its place
+            _widen(
+                low,
+                stop,
+                Int64(record["a_column"]),
+                Int64(record["a_domain"]),
+                Int64(record["a_width"]),
+                flags & A_ACROSS,
+            )
+        if op != MAC and record["b_width"]:
+            _widen(
+                low,
+                stop,
+                Int64(record["b_column"]),
+                Int64(record["b_domain"]),
+                Int64(record["b_width"]),
+                flags & B_ACROSS,
+            )

@@ -29,6 +29,7 @@ class TileStatics:
     resident: np.ndarray
     resident_cells: np.ndarray
     spans: np.ndarray
+    wires: np.ndarray
     stores: np.ndarray
     columns: int
     pitch: int
@@ -94,15 +95,13 @@ def tile_statics(
     resident = np.flatnonzero(layer.resident_fields["tile"] == number)
     placed = np.concatenate([target.fields[channels], layer.resident_fields[resident]])
     domains = int(array["domains"])
-    low = np.full(int(array["columns"]), 0 if part == "arrays" else domains, np.int64)
-    stop = np.full(len(low), domains if part == "arrays" else 0, np.int64)
+    low, stop = np.full(int(array["columns"]), domains, np.int64), np.zeros(int(array["columns"]), np.int64)
     kernels.used_domains(tile.instructions, placed, low, stop)
     used = np.flatnonzero(stop > low)
-    pitch = int(stop.max()) | 1  # odd, so that one domain of many columns does not share cache sets
-    if part != "cells":
-        shifting = used[used >= FLAG_COLUMNS]
-        low[shifting], stop[shifting] = -guard, domains + guard
-        pitch = domains + 2 * guard | 1
+    depth = int(stop.max()) if part == "cells" else domains + 2 * guard
+    pitch = depth | 1  # odd, so that one domain of many columns does not share cache sets
+    wires = {"cells": used[:0], "wires": used, "arrays": np.arange(len(low))}[part]
+    ends = np.where(wires < FLAG_COLUMNS, 0, guard)  # flags do not shift
     first = placed["column"].astype(np.int64) * pitch + placed["domain"]
     step = np.where(placed["across"] != 0, pitch, 1)
     kept, held = slice(0, len(channels)), slice(len(channels), len(placed))
@@ -114,8 +113,9 @@ def tile_statics(
         resident,
         _cells(first[held], step[held], placed["width"][held].astype(np.int64)),
         np.stack([used * pitch + low[used], (stop - low)[used]], axis=1),
+        np.stack([wires * pitch - ends, domains + 2 * ends], axis=1),
         np.stack(stores, axis=1).astype(np.int64),
-        int(used[-1]) + 1,
+        len(low) if part == "arrays" else int(used[-1]) + 1,
         pitch,
     )
 

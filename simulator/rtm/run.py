@@ -28,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 """Called with (layers done, layers, name of the layer that starts; "" at the end)."""
 Observer = Callable[[int, np.ndarray], None]
 """Called with the index of a layer that has run and its output, integers [channels, images x positions], image after
-image, in the narrow type they are stored in; the array is gone after the call."""
+image, in the narrow type they are stored in; nobody writes to it afterwards."""
 EngineName = Literal["fast", "reference"]
 
 

@@ -102,7 +102,7 @@ def begin_tile(planes: np.ndarray, room: Block, singles: Singles, number: int) -
     wires.free[:] = ~np.uint64(0)
     room.cursor[:] = 0
     room.wear[:] = 0
-    if frame.guard and frame.entering:
+    if frame.guard and frame.entering and singles.first_event[number] < singles.first_event[number + 1]:
         fill_guards(planes, frame, len(wires.free) // frame.words)
     first, stop = singles.first_stuck[number], singles.first_stuck[number + 1]
     for index in range(first, stop):

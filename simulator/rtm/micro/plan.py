@@ -37,8 +37,8 @@ class TileFaults(NamedTuple):
 
 class Singles(NamedTuple):
     """``TileFaults`` by blocks: the events of block b are those from ``first_event[b]`` (int64[blocks + 1]) on to the
-    next's, in order; so with patches and stuck wires. ``wear``: all instructions run singly, so that the flips of every
-    cell are counted."""
+    next's, in order; so with patches and stuck wires. ``domains``: of a wire, without its guards. ``wear``: all
+    instructions run singly, so that the flips of every cell are counted."""
 
     code: Microcode
     events: np.ndarray

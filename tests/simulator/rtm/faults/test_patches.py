@@ -9,6 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ir.isa import Field, Op
+from ir.program import ROW_MAP, LayerProgram, Program, StoredTensor
 from simulator.rtm.counters import Rows
 from simulator.rtm.faults.events import PATCH, WHERE_MATCH, WHERE_MISMATCH
 from simulator.rtm.faults.injector import Injector, Reading, moved
@@ -18,8 +20,9 @@ from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.machine import Layout, Machine, run_tile
 from simulator.rtm.reference import ReferenceEngine
 from simulator.rtm.wires import Wires
+from tests.programs import fields, macro, tile
 from tests.simulator.rtm.faults.test_plan import stored
-from tests.simulator.rtm.random_programs import random_images, random_program
+from tests.simulator.rtm.random_programs import program_of, random_images, random_program, target_table
 
 
 class ByHand(Injector):
@@ -53,9 +56,9 @@ class ByHand(Injector):
             self.strands.setdefault(strand, np.pad(column[row], guard, constant_values=bool(self.model.entering_bit)))
             self.move(strand, int(faults.amount[index]))
         answers = column[:, reading.domain].copy()
-        for tensor, tile, name, row in self.strands:
-            if (tensor, tile, name) == (reading.tensor, reading.tile, reading.column):
-                answers[row] = self.strands[tensor, tile, name, row][guard + reading.domain]
+        for (*wire, row), content in self.strands.items():
+            if wire == [reading.tensor, reading.tile, reading.column]:
+                answers[row] = content[guard + reading.domain]
         for index in np.flatnonzero(faults.answered == number).tolist():
             row = int(faults.asked[index])
             answers[row] ^= bool(faults.where[index] & (WHERE_MATCH if answers[row] else WHERE_MISMATCH))
@@ -107,3 +110,54 @@ def test_patches_are_what_moving_every_wire_gives(random: Random, batch: int) ->
         wanted = [(*place, bits) for place, bits in sorted(hand.patches.items()) if bits]
         found = source_patches(program, layer, code, readings, faults, model, engine.wires)
         np.testing.assert_array_equal(found, np.array(wanted, PATCH))
+
+
+def gathering_program(row_map: tuple[int, int, int, int]) -> Program:
+    """A layer that stores two bits of an image of 2 x 2 in domains 0 and 1 of column 3, and one that gathers them."""
+    place = Field(3, 0, 2)
+    shape = (1, 2, 2)
+    image = StoredTensor("image", shape, -1, fields((0, Field(0, 0, 2))))
+    tensors = [image, *(StoredTensor(name, shape, index, fields((0, place))) for index, name in enumerate("ab"))]
+    layers = [
+        LayerProgram(
+            name, "test", index + 1, np.array([row_map], ROW_MAP),
+            [tile([macro(Op.GATHER, place, imm=0)], [], [(index, 0, 0, 0)], [])], {},
+        )
+        for index, name in enumerate("ab")
+    ]  # fmt: skip
+    return program_of(tensors, layers, target_table(64))
+
+
+def patches_of(program: Program, **faults: list[int]) -> list[tuple[int, int, int]]:
+    """Those of the second layer, where source rows 0 to 3 hold 0, 1, 2 and 3, and 1 in domain 2."""
+    planes = np.zeros((1, 16, 1), np.uint64)
+    planes[0, :3, 0] = 0b1010, 0b1100, 0b1111
+    wires = {1: Wires(np.array([[0, 3]]), planes)}
+    layer = program.layers[1]
+    readings = ProgramSlots(program).tiles[1][0].readings
+    names = ("displaced", "row", "amount", "answered", "asked", "where")
+    given_faults = SourceFaults(*(np.array(faults.get(name, []), np.int64) for name in names))
+    return source_patches(program, layer, layer.tiles[0], readings, given_faults, WireFaults(), wires).tolist()
+
+
+def test_a_wrong_answer_goes_to_all_rows_that_receive_it_in_their_order() -> None:
+    """All lines of the output receive the second of the source: rows 2 and 3."""
+    stretched = gathering_program((0, 1, 1, 0))
+    every = WHERE_MATCH | WHERE_MISMATCH
+    assert patches_of(stretched, answered=[0, 0, 0], asked=[0, 2, 3], where=[every] * 3) == [
+        (0, row, 1) for row in range(4)
+    ]
+    assert patches_of(stretched, answered=[0, 1], asked=[3, 3], where=[WHERE_MATCH, WHERE_MISMATCH]) == [
+        (0, 1, 1),
+        (0, 3, 1),
+    ]
+
+
+def test_a_displaced_wire_shows_its_neighbouring_domains() -> None:
+    """Displaced by +1 before bit 0 is read, row 1 (1, 0, then 1) shows 0 and 1; before bit 1, that alone changes."""
+    plain = gathering_program((1, 1, 0, 0))
+    assert patches_of(plain, displaced=[0], row=[1], amount=[1]) == [(0, 1, 0b11)]
+    assert patches_of(plain, displaced=[1], row=[1], amount=[1]) == [(0, 1, 0b10)]
+    assert patches_of(plain, displaced=[1], row=[3], amount=[1]) == []
+    both = {"answered": [1], "asked": [1], "where": [WHERE_MATCH]}
+    assert patches_of(plain, displaced=[1], row=[1], amount=[1], **both) == []
