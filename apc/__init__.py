@@ -64,8 +64,8 @@ def load_faults(name_or_path: str | Path) -> FaultFile:
 
 
 def run(program: Program, inputs: Mapping[str, np.ndarray], **options: Any) -> RunResult:
-    """Simulate images; see ``apc.driver.run_model`` for ``options`` (engine, threads, batch; check; faults with seed
-    and trial; wear)."""
+    """Simulate images; see ``apc.driver.run_model`` for ``options`` (engine, threads, batch; labels; check; faults with
+    seed and trial; wear)."""
     from apc.driver import run_model
 
     return run_model(program, inputs, **options)

@@ -137,7 +137,8 @@ class CheckResult:
 class RunResult:
     """``outputs``: by ONNX name, with the ONNX graph's shapes and dtypes. ``simulation``: of all images, with counters
     and what went wrong in every layer, and the outputs as integers. ``batches``: the cost of each batch; they follow
-    one another on the chip, and ``cost`` is that of them all. ``wall_s``: of the simulation."""
+    one another on the chip, and ``cost`` is that of them all. ``wall_s``: of the simulation. ``accuracy``: share of the
+    images whose highest output is that of their label, where labels were given."""
 
     images: int
     outputs: dict[str, np.ndarray]
@@ -148,6 +149,7 @@ class RunResult:
     wall_s: float
     check: CheckResult | None = None
     wear: RunWear | None = None
+    accuracy: float | None = None
 
 
 def check_input_names(program: Program, inputs: Mapping[str, np.ndarray]) -> None:
@@ -177,6 +179,7 @@ def run_model(
     engine: Literal["fast", "reference"] = "fast",
     threads: int = 2,
     batch: int = BATCH,
+    labels: np.ndarray | None = None,
     check: Literal["reference", "onnxruntime"] | None = None,
     faults: FaultFile | Faults | None = None,
     seed: int = 0,
@@ -187,19 +190,22 @@ def run_model(
     """Simulate images, at most ``batch`` of them at a time.
 
     ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any number of images).
+    ``labels``: int[images], the right classes, for ``RunResult.accuracy``.
     ``check`` compares every stored tensor with the reference interpreter, or the outputs with onnxruntime.
     ``faults``: what goes wrong, decided by ``seed``, ``trial`` and an image's place in ``inputs`` alone; see
     ``apc.trials.run_trials`` for how often and how much that matters. ``wear``: count the writes of every cell (slow).
     Raises UserError for inputs and faults that do not fit.
     """
     from apc.checks import ReferenceCheck, check_onnxruntime
-    from apc.session import BatchedRun, Session, check_seed
+    from apc.labels import Classifier
+    from apc.session import BatchedRun, Session, check_seed, images_of
 
     if check is not None and faults is not None:
         raise UserError(f"--check {check} is of a run without faults: leave it or --faults away")
     check_seed(seed)
     session = Session(program, engine, threads)
     batches = session.batches(inputs, batch)
+    classifier = Classifier.of(program, labels, images_of(batches))
     run = BatchedRun(session)
     reference = ReferenceCheck(program) if check == "reference" else None
     for number, images in enumerate(batches):
@@ -215,6 +221,7 @@ def run_model(
         if reference:
             reference.add(images.integers, simulation)
     result = run.result()
+    result = replace(result, accuracy=classifier.accuracy(result.outputs))
     if reference:
         return replace(result, check=reference.result())
     if check == "onnxruntime":

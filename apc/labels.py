@@ -33,44 +33,39 @@ def read_labels(path: str | Path) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Classifier:
-    """``output``: the name of the network output that holds a score for each class."""
+    """``output``: the name of the network output that holds a score for each class; ``labels``: int64[images], if
+    known."""
 
     output: str
+    labels: np.ndarray | None = None
 
     @staticmethod
-    def of(program: Program, labels: np.ndarray | None = None) -> Classifier:
+    def of(program: Program, labels: np.ndarray | None, images: int) -> Classifier:
         """By the smallest output that has all of ``labels``; without labels by the first one. Raises UserError where no
-        output is so large."""
+        output is so large, or there is not one label an image."""
         if labels is None:
             return Classifier(program.outputs[0].name)
-        most = int(labels.max(initial=0))
+        if len(labels) != images:
+            raise UserError(f"--labels: there are {len(labels)} labels for {images} images")
+        most = int(np.max(labels))
         sizes = {boundary.name: _size(program, boundary) for boundary in program.outputs}
         large = [name for name in sizes if sizes[name] > most]
         if not large:
             shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
             raise UserError(f"--labels: there is a class {most}, but no output has so many classes ({shown})")
-        return Classifier(min(large, key=lambda name: sizes[name]))
+        return Classifier(min(large, key=lambda name: sizes[name]), np.asarray(labels))
 
     def classes(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What each image is taken for: int64[images], the first class with the highest score."""
+        """What each image is taken for: int64[images], the first class with the highest score. ``outputs``: by ONNX
+        name."""
         scores = outputs[self.output]
         return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1), np.int64)
 
-
-def accuracy(program: Program, outputs: Mapping[str, np.ndarray], labels: np.ndarray) -> float:
-    """Share of images that are taken for what they are. ``outputs``: by ONNX name. Raises UserError for labels that do
-    not fit the outputs."""
-    found = Classifier.of(program, labels).classes(outputs)
-    check_label_count(labels, len(found))
-    return float((found == labels).mean())
-
-
-def check_label_count(labels: np.ndarray, images: int) -> None:
-    """Raise UserError where there is not one label an image."""
-    if len(labels) != images:
-        raise UserError(f"--labels: there are {len(labels)} labels for {images} images")
+    def accuracy(self, outputs: Mapping[str, np.ndarray]) -> float | None:
+        """Share of all images that are taken for what they are, where that is known."""
+        return None if self.labels is None else float((self.classes(outputs) == self.labels).mean())
 
 
 def _size(program: Program, boundary: Boundary) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -89,6 +89,11 @@ class Session:
     def outputs(self, simulation: SimulationResult) -> dict[str, np.ndarray]:
         """By ONNX name, with the ONNX graph's shapes and dtypes."""
         return {b.name: dequantise_output(b, simulation.tensors[b.tensor]) for b in self.program.outputs}
+
+
+def images_of(batches: Sequence[Batch]) -> int:
+    """How many there are in all."""
+    return sum(batch.images for batch in batches)
 
 
 def check_seed(seed: int) -> None:

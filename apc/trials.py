@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from apc.batches import add_events
 from apc.driver import BATCH, Progress, RunResult
 from apc.fault_file import FaultFile
 from apc.intervals import Interval, interval
-from apc.labels import Classifier, check_label_count
+from apc.labels import Classifier
 from apc.mitigation import Mitigations, Overhead
-from apc.session import Batch, BatchedRun, Session, check_seed
+from apc.session import Batch, BatchedRun, Session, check_seed, images_of
 from ir.errors import UserError
 from ir.program import Program
 from simulator.rtm.faults.model import Faults
@@ -54,28 +54,19 @@ class LayerFaults:
 @dataclass(frozen=True, eq=False)
 class TrialsResult:
     """``fault_free``: the run without faults; ``accuracy`` (where labels were given) and ``agreement``, the share of
-    images that are taken for what the fault-free run takes them for: over the trials. ``outputs``: of trial 0.
-    ``layers``: in program order. ``overhead``: of what is done against the faults."""
+    images that are taken for what the fault-free run takes them for: over the trials. ``events``: mean number an image,
+    by kind; ``layers``: in program order. ``overhead``: of what is done against the faults. ``outputs``: of trial 0."""
 
     fault_free: RunResult
     seed: int
     trials: int
-    fault_free_accuracy: float | None
     accuracy: Interval | None
     agreement: Interval
     logit_errors: list[LogitError]
+    events: dict[str, float]
     layers: list[LayerFaults]
     overhead: Overhead
     outputs: dict[str, np.ndarray]
-
-    @property
-    def events(self) -> dict[str, float]:
-        """Of all layers: mean number an image, by kind."""
-        total: dict[str, float] = {}
-        for layer in self.layers:
-            for kind, count in layer.events.items():
-                total[kind] = total.get(kind, 0.0) + count
-        return total
 
 
 def run_trials(
@@ -104,10 +95,8 @@ def run_trials(
     session = Session(program, engine, threads)
     mitigations = Mitigations(session.accounts, session.slots, session.wires(faults))
     batches = session.batches(inputs, batch)
-    classifier = Classifier.of(program, labels)
-    if labels is not None:
-        check_label_count(labels, batches[-1].first + batches[-1].images)
-    fault_free, tally = BatchedRun(session), _Tally(session, classifier, labels, trials)
+    classifier = Classifier.of(program, labels, images_of(batches))
+    fault_free, tally = BatchedRun(session), _Tally(session, classifier, trials)
     runs = len(batches) * (1 + trials)
     for number, images in enumerate(batches):
         stored: list[np.ndarray] = []
@@ -126,7 +115,8 @@ def run_trials(
                 progress=_part(progress, number * (1 + trials) + 1 + trial, runs, f"trial {trial}"),
             )
             tally.add(trial, images, expected, found, comparison)
-    return tally.result(fault_free.result(), seed, mitigations)
+    plain = fault_free.result()
+    return tally.result(replace(plain, accuracy=classifier.accuracy(plain.outputs)), seed, mitigations)
 
 
 def _part(progress: Progress, number: int, parts: int, name: str) -> Progress:
@@ -183,12 +173,10 @@ class _Tally:
 
     session: Session
     classifier: Classifier
-    labels: np.ndarray | None
     trials: int
     images: int = 0
     correct: Counter[int] = field(default_factory=Counter)
     agreeing: Counter[int] = field(default_factory=Counter)
-    expected_correct: int = 0
     parts: list[dict[str, np.ndarray]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -206,13 +194,12 @@ class _Tally:
         wanted, outputs = self.session.outputs(expected), self.session.outputs(found)
         top, now = self.classifier.classes(wanted), self.classifier.classes(outputs)
         self.agreeing[trial] += int((top == now).sum())
-        labels = None if self.labels is None else self.labels[batch.first : batch.first + batch.images]
-        if labels is not None:
+        if self.classifier.labels is not None:
+            labels = self.classifier.labels[batch.first : batch.first + batch.images]
             self.correct[trial] += int((labels == now).sum())
         if trial == 0:
             self.images += batch.images
             self.parts.append(outputs)
-            self.expected_correct += int((labels == top).sum()) if labels is not None else 0
         for boundary in self.session.program.outputs:
             name, tensor = boundary.name, boundary.tensor
             self.units[name].add(outputs[name].astype(np.float64) - wanted[name])
@@ -238,17 +225,17 @@ class _Tally:
                 program.layers, self.events, self.different, self.first, sizes, strict=True
             )
         ]
-        events = {kind: count / runs for kind, count in add_events(self.events).items()}
+        events = {kind: count / runs for kind, count in sorted(add_events(self.events).items())}
         each = range(self.trials)
-        known = self.labels is not None
+        known = self.classifier.labels is not None
         return TrialsResult(
             fault_free,
             seed,
             self.trials,
-            self.expected_correct / self.images if known else None,
             interval([self.correct[trial] for trial in each], self.images) if known else None,
             interval([self.agreeing[trial] for trial in each], self.images),
             [LogitError(name, self.units[name].deviation, self.steps[name].deviation) for name in self.units],
+            events,
             layers,
             mitigations.overhead(fault_free.cost, [batch.images for batch in fault_free.batches], events),
             {name: np.concatenate([part[name] for part in self.parts]) for name in self.units},

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,11 @@ def simulation(workload: Workload) -> Iterator[Result]:
     outside = 100 * (1 - statistics.median(a / b for a, b in zip(bare, whole, strict=True)))
     note = "against the same instructions without gathers, packing and outputs"
     yield Result("share of time outside arithmetic", outside, "%", Limit("<=", 25) if measured else None, note)
+    for rate, most in ((1e-8, 1.3), (1e-5, 3.0)):
+        faulty, free = _in_turn(partial(run.with_faults, rate), run.simulated, size.repetitions)
+        slower = statistics.median(a / b for a, b in zip(faulty, free, strict=True))
+        limit, note = Limit("<=", most) if measured else None, "over- and under-shifts alike, drawing included"
+        yield Result(f"time with shift faults of {rate:g} a step to that without", slower, "x", limit, note)
     one = workload.simulate(1, level="O2")
     yield Result("apc run, one image, whole command", one.wall_s, "s", note="start, reading, counts and report too")
     many = workload.simulate(size.batch, level="O2")
@@ -56,6 +62,7 @@ class _Runs:
         import torch
 
         from ir.boundary import quantise_input
+        from simulator.rtm.faults.slots import ProgramSlots
         from simulator.rtm.prepared import Prepared
 
         images = workload.images(batch)
@@ -63,6 +70,7 @@ class _Runs:
         self.program = workload.program_at(level)
         self.integers = {boundary.name: quantise_input(boundary, images) for boundary in self.program.inputs}
         self.prepared = Prepared(self.program)  # static: part of loading a program, whatever is run on it
+        self.slots = ProgramSlots(self.program)
         self.bare = Prepared(_without_gathers(self.program))
         self.network, self.pixels = workload.float_network[0], torch.from_numpy(images)
         torch.set_num_threads(self.threads)
@@ -75,6 +83,16 @@ class _Runs:
 
     def arithmetic_alone(self) -> object:
         return self._run(self.bare, self.threads)
+
+    def with_faults(self, rate: float) -> object:
+        from simulator.rtm.faults.model import Faults, ShiftFaults
+        from simulator.rtm.faults.plan import FaultPlan
+        from simulator.rtm.run import run_program
+
+        faults = Faults(shift=ShiftFaults(over=rate / 2, under=rate / 2))
+        images = next(iter(self.integers.values())).shape[0]
+        plan = FaultPlan(self.program, faults, 1, images, slots=self.slots)
+        return run_program(self.program, self.integers, threads=self.threads, prepared=self.prepared, faults=plan)
 
     def peer(self) -> object:
         import torch

@@ -88,7 +88,8 @@ def _steps(args: argparse.Namespace) -> bool:
     if args.engine != "reference" or args.layer is None or args.range is None:
         raise ApcError("stepping through a layer takes --engine reference, --layer L and --range A:B together")
     for name in ("output", "trace", "check", "faults", "labels", "batch", "wear"):
-        if getattr(args, name) not in (None, False):
+        value = getattr(args, name)
+        if value is not None and value is not False:
             raise ApcError(f"--{name} is of a whole run: leave it or --layer and --range away")
     if args.rows is not None and args.rows < 1:
         raise ApcError(f"--rows {args.rows}: at least one row is needed")
@@ -107,6 +108,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray]) -> int:
     from apc.driver import BATCH
+    from apc.labels import read_labels
     from apc.npz import write_npz
     from apc.trace import write_trace
 
@@ -114,6 +116,7 @@ def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, n
         "engine": args.engine,
         "threads": args.threads,
         "batch": BATCH if args.batch is None else args.batch,
+        "labels": None if args.labels is None else read_labels(args.labels),
         "wear": args.wear,
     }
     simulate = _run_once if args.faults is None else _run_trials
@@ -144,15 +147,11 @@ def _run_once(
     args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray], options: dict[str, Any]
 ) -> _Done:
     from apc.driver import run_model
-    from apc.labels import accuracy, read_labels
     from apc.report.run import layer_table, run_report, summary
 
-    labels = None if args.labels is None else read_labels(args.labels)
     with console.progress("simulating") as update:
         result = run_model(program, inputs, check=args.check, progress=update, **options)
     report = run_report(program, result, args.engine)
-    if labels is not None:
-        report["accuracy"] = accuracy(program, result.outputs, labels)
     return _Done(result, result.outputs, report, [layer_table(report), *summary(report)])
 
 
@@ -160,19 +159,15 @@ def _run_trials(
     args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray], options: dict[str, Any]
 ) -> _Done:
     from apc.fault_file import load_faults
-    from apc.labels import read_labels
     from apc.report.run import layer_table, run_report, summary
     from apc.report.trials import faults_report, faults_summary, faults_table
     from apc.trials import run_trials
 
     faults = load_faults(args.faults)
-    labels = None if args.labels is None else read_labels(args.labels)
     seed, trials = args.seed or 0, 1 if args.trials is None else args.trials
     with console.progress("simulating") as update:
-        found = run_trials(program, inputs, faults, seed=seed, trials=trials, labels=labels, progress=update, **options)
+        found = run_trials(program, inputs, faults, seed=seed, trials=trials, progress=update, **options)
     report = run_report(program, found.fault_free, args.engine)
-    if found.fault_free_accuracy is not None:
-        report["accuracy"] = found.fault_free_accuracy
     report["faults"] = faults_report(faults, found)
     of_faults: list[Table | str] = [faults_table(report["faults"]), *faults_summary(report["faults"])]
     return _Done(found.fault_free, found.outputs, report, [layer_table(report), *summary(report), *of_faults])

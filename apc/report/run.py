@@ -59,6 +59,8 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
             "mismatches": check.mismatches,
             "max_abs_difference": check.max_abs_difference,
         }
+    if result.accuracy is not None:
+        report["accuracy"] = result.accuracy
     if result.wear is not None:
         life = result.wear.lifetime
         names = [layer.name for layer in program.layers]
@@ -131,7 +133,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     lines = [
         f"{report['images']} image(s) in {report['wall_s']:.2f} s of simulation; "
         f"{report['cycles']:,} cycles, {with_unit(report['latency_s'], 's')} on the machine for all of them",
-        f"energy per image{shared} {with_unit(report['energy_J']['total'], 'J')}: {parts}",
+        f"energy per image {with_unit(report['energy_J']['total'], 'J')}{shared}: {parts}",
         f"cycles: {_shares(report['by_class']['cycles'])}",
         f"gathered bits by distance: {_shares(report['moved_bits_by_distance'])}",
     ]

@@ -36,17 +36,17 @@ def faults_report(file: FaultFile, found: TrialsResult) -> dict[str, Any]:
 
 def faults_table(report: dict[str, Any]) -> Table:
     """Per layer: events an image by kind, what differs from the fault-free run, and where differences begin."""
-    kinds = list(report["events"])
+    kinds = sorted(report["events"], key=lambda kind: (kind.startswith("source_"), kind))
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
     for heading in (*kinds, "different", "first"):
         table.add_column(heading, justify="right")
     for layer in report["layers"]:
-        counts = [f"{layer['events'].get(kind, 0):.3g}" for kind in kinds]
+        counts = [_number(layer["events"].get(kind, 0)) for kind in kinds]
         table.add_row(layer["name"], *counts, _percent(layer["different"]), _percent(layer["first"]))
     table.add_section()
     first = sum(layer["first"] for layer in report["layers"])
-    table.add_row("all", *(f"{count:.3g}" for count in report["events"].values()), "", _percent(first))
+    table.add_row("all", *(_number(report["events"][kind]) for kind in kinds), "", _percent(first))
     return table
 
 
@@ -88,6 +88,11 @@ def _interval(found: dict[str, Any]) -> str:
         f"{found['mean']:.2%}, {CONFIDENCE:.0%} between {found['low']:.2%} and {found['high']:.2%} "
         f"({_METHODS[found['method']]})"
     )
+
+
+def _number(count: float) -> str:
+    """A mean number of events."""
+    return f"{count:.3g}" if count < 999.5 else with_unit(count, "").rstrip()
 
 
 def _percent(share: float) -> str:

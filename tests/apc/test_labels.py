@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apc.labels import Classifier, accuracy, read_labels
+from apc.labels import Classifier, read_labels
 from ir.errors import UserError
 from ir.program import Program
 from tests.programs import tiny_program
@@ -44,15 +44,15 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
 
 
 def test_accuracy_is_the_share_whose_first_highest_score_is_right(program: Program) -> None:
-    name = program.outputs[0].name
-    scores = np.array([[1, 5, 5], [7, 0, 0], [0, 0, 1]], np.float32)
-    assert Classifier.of(program).classes({name: scores}).tolist() == [1, 0, 2]
-    assert accuracy(program, {name: scores}, np.array([1, 0, 1])) == pytest.approx(2 / 3)
+    outputs = {program.outputs[0].name: np.array([[1, 5, 5], [7, 0, 0], [0, 0, 1]], np.float32)}
+    classifier = Classifier.of(program, np.array([1, 0, 1]), 3)
+    assert classifier.classes(outputs).tolist() == [1, 0, 2]
+    assert classifier.accuracy(outputs) == pytest.approx(2 / 3)
+    assert Classifier.of(program, None, 3).accuracy(outputs) is None
 
 
-def test_labels_that_fit_no_output_are_refused(program: Program) -> None:
-    name = program.outputs[0].name
-    with pytest.raises(UserError, match=f"there is a class 100, but no output has so many classes \\({name} 32\\)"):
-        accuracy(program, {name: np.zeros((1, 16))}, np.array([100]))
+def test_labels_that_do_not_fit_are_refused(program: Program) -> None:
+    with pytest.raises(UserError, match=r"there is a class 100, but no output has so many classes \(scores 32\)"):
+        Classifier.of(program, np.array([100]), 1)
     with pytest.raises(UserError, match="there are 2 labels for 1 images"):
-        accuracy(program, {name: np.zeros((1, 16))}, np.array([0, 0]))
+        Classifier.of(program, np.array([0, 0]), 1)

@@ -56,7 +56,7 @@ def test_accuracy_of_a_fault_free_run(folder: Path, capsys: pytest.CaptureFixtur
     assert report["accuracy"] == (scores.argmax(1) == [0, 1, 2, 0, 1]).mean()
     assert (report["images"], report["batch"]) == (5, 2) and "faults" not in report
     text = printed(capsys, labelled)
-    assert f"accuracy {report['accuracy']:.2%}" in text and "energy per image in batches of 2" in text
+    assert f"accuracy {report['accuracy']:.2%}" in text and "J in batches of 2: search" in text
 
 
 def test_trials(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
