@@ -110,8 +110,8 @@ def test_what_arrays_hold_before_makes_no_difference(random: Random) -> None:
     inputs = random_inputs(graph, 1, random.randrange(1 << 30))
 
     class Used(machine.Machine):
-        def __init__(self, rows: int, columns: int, domains: int) -> None:
-            super().__init__(rows, columns, domains)
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
             self.cells[:] = np.random.default_rng(5).random(self.cells.shape) < 0.5
 
     with pytest.MonkeyPatch.context() as patch:
