@@ -18,10 +18,11 @@ from ir.errors import UserError
 from ir.program import LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm import kernels
 from simulator.rtm.counters import CLASSES
-from simulator.rtm.kernels import Kept, TileCode
+from simulator.rtm.kernels import Outcome, TileCode
 from simulator.rtm.micro.code import encode
 from simulator.rtm.micro.plan import NO_FAULTS, Singles, TileFaults, no_singles, plan_singles
 from simulator.rtm.prepared import Part, Prepared, TileStatics
+from simulator.rtm.prepared_kernels import resident_planes
 from simulator.rtm.row_tables import Geometry, RowTables, build_row_tables, side_by_side, split_phases
 from simulator.rtm.wear import NO_WEAR, LayerWear, TileWear, no_wear
 from simulator.rtm.wires import Wires
@@ -72,13 +73,21 @@ class _Job:
     wear: TileWear
     array_rows: int
 
-    def run(self, part: tuple[int, int], lanes: int) -> tuple[np.ndarray, TileWear]:
-        """Execute the row words [part[0], part[1]) -> (int64[CLASSES], flips by opcode; wear)."""
+    def run(self, words: tuple[int, int], lanes: int) -> tuple[np.ndarray, TileWear]:
+        """Execute the row words [words[0], words[1]) -> (int64[CLASSES], flips by opcode; wear)."""
         written = np.zeros(CLASSES, np.int64)
         wear = TileWear(self.wear.writes.copy(), self.wear.hottest.copy())
-        kept = Kept(self.columns, self.contents, wear.writes, wear.hottest, self.array_rows)
-        raw, size = self.output.view(np.uint8), self.output.itemsize
-        kernels.run_words(self.code, self.tables, raw, size, self.singles, kept, *part, written, (0,) * lanes)
+        outcome = Outcome(
+            self.output.view(np.uint8),
+            self.output.itemsize,
+            written,
+            self.columns,
+            self.contents,
+            wear.writes,
+            wear.hottest,
+            self.array_rows,
+        )
+        kernels.run_words(self.code, self.tables, self.singles, outcome, *words, (0,) * lanes)
         return written, wear
 
 
@@ -115,7 +124,8 @@ class FastEngine:
     """Runs layers for one batch size. ``pool``: executor of ``threads`` threads, or None for the calling one.
 
     ``faults``: what fails, if anything may; ``wires``: then those of the tensors computed so far, by index
-    into ``Program.tensors``. ``count_wear``: count the writes of every cell, which is slow.
+    into ``Program.tensors``. ``count_wear``: count the writes of every cell, which is slow. ``lanes``: row words to
+    run at once, one of BLOCK_COST; None: for each layer what is expected to be fastest.
     Row tables are kept for as long as layers of the same shape follow one another.
     """
 
@@ -125,6 +135,7 @@ class FastEngine:
     pool: Executor | None = None
     faults: FaultsOfTile | None = None
     count_wear: bool = False
+    lanes: int | None = None
     wires: dict[int, Wires] = field(default_factory=dict)
     _tables: dict[tuple[tuple[int, int], tuple[Geometry, ...]], RowTables] = field(default_factory=dict)
 
@@ -145,15 +156,16 @@ class FastEngine:
         written = np.zeros((len(layer.tiles), CLASSES), np.int64)
         sources = self._sources(index, tensors)
         wires = Wires.empty(target.fields, self._array("domains"), words) if self.faults else None
-        lanes = WEAR_LANES if self.count_wear else choose_lanes(words, len(layer.tiles), self.threads)
+        fastest = WEAR_LANES if self.count_wear else choose_lanes(words, len(layer.tiles), self.threads)
+        lanes = self.lanes or fastest
         jobs = [
             self._job(index, number, sources, output, wires, keep_contents, lanes) for number in range(len(layer.tiles))
         ]
         tasks, owners = [], []
-        parts = self._parts(words, lanes, len(jobs))
+        ranges = self._ranges(words, lanes, len(jobs))
         for number, job in enumerate(jobs):
-            tasks += [partial(job.run, part, lanes) for part in parts]
-            owners += [number] * len(parts)
+            tasks += [partial(job.run, some, lanes) for some in ranges]
+            owners += [number] * len(ranges)
         worn = [job.wear for job in jobs]
         for number, (bits, wear) in zip(owners, self._map(tasks), strict=True):
             written[number] += bits
@@ -255,7 +267,7 @@ class FastEngine:
         resident_bits = np.zeros((len(statics.resident_cells), words), np.uint64)
         if len(resident_bits):
             widths = layer.resident_fields["width"][statics.resident].astype(np.int64)
-            kernels.resident_planes(layer.resident_values[statics.resident], widths, self.batch, resident_bits)
+            resident_planes(layer.resident_values[statics.resident], widths, self.batch, resident_bits)
         return TileCode(
             tile.instructions,
             tile.constants,
@@ -299,7 +311,7 @@ class FastEngine:
             self._tables[key] = build_row_tables(geometries, key[0], self.batch, words, self._map)
         return self._tables[key]
 
-    def _parts(self, words: int, lanes: int, tiles: int) -> list[tuple[int, int]]:
+    def _ranges(self, words: int, lanes: int, tiles: int) -> list[tuple[int, int]]:
         """Word ranges, of whole blocks of ``lanes`` words, that are a task each."""
         blocks = -(-words // lanes)
         wanted = 1 if self.pool is None else -(-self.threads * TASKS_PER_THREAD // tiles)

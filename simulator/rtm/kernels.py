@@ -1,4 +1,4 @@
-"""The fast engine's kernels: a tile's instruction stream over blocks of row words, and the tables of row maps."""
+"""The fast engine's kernels: a tile's instruction stream over blocks of row words."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from ir import isa
 from ir.isa import (
     A_ACROSS,
     A_SIGNED,
     B_ACROSS,
     B_SIGNED,
     CARRY,
-    FLAG_COLUMNS,
     FLAG_F,
     FLAG_G,
     R_ACROSS,
@@ -51,7 +51,7 @@ from simulator.rtm.micro.plan import Singles
 from simulator.rtm.row_tables import SCATTERED, RowTables
 from simulator.rtm.wear import add_block
 
-forget_stale(__file__, micro_block.__file__, events.__file__)
+forget_stale(__file__, isa.__file__, micro_block.__file__, events.__file__)
 
 CONST, COPY, ADD, SUB, ADDO, SUBO = (int(op) for op in (Op.CONST, Op.COPY, Op.ADD, Op.SUB, Op.ADDO, Op.SUBO))
 ADDC, EXTEND, MAX, CLAMP, STEP = (int(op) for op in (Op.ADDC, Op.EXTEND, Op.MAX, Op.CLAMP, Op.STEP))
@@ -82,11 +82,18 @@ class TileCode(NamedTuple):
     pitch: int
 
 
-class Kept(NamedTuple):
-    """What ``run_words`` leaves beside the output. ``contents``: uint64[len(columns), domains, words], what some of the
-    ``columns`` (int64) hold at the end; ``writes`` and ``hottest``: where cells' flips are counted, those of a
-    ``wear.TileWear``, increased; ``array_rows``: rows of an array."""
+class Outcome(NamedTuple):
+    """What ``run_words`` writes.
 
+    ``output``: uint8[channels, words * 64 * output_size], integers of ``output_size`` bytes; ``written_bits``:
+    int64[classes], increased by the flips of each opcode; ``contents``: uint64[len(columns), domains, words], what the
+    ``columns`` (int64) hold at the end; ``writes`` and ``hottest``: those of a ``wear.TileWear`` of arrays with
+    ``array_rows`` rows, increased where cells' flips are counted.
+    """
+
+    output: np.ndarray
+    output_size: int
+    written_bits: np.ndarray
     columns: np.ndarray
     contents: np.ndarray
     writes: np.ndarray
@@ -217,6 +224,13 @@ def _unload(planes: np.ndarray, stores: np.ndarray, output: np.ndarray, size: in
                 _unpack(planes, n, lane, cell, step, width, signed, address, np.int32(0))
 
 
+@njit(nogil=True, forceinline=True)
+def _operand(column: Any, domain: Any, width: Any, flags: int, across: int, signed: int, pitch: int) -> Operand:
+    """A field of a record; ``across``, ``signed``: the bits of ``flags`` that say whether it is."""
+    cell = Int64(column) * pitch + Int64(domain)
+    return cell, pitch if flags & across else 1, Int64(width), mask(flags & signed != 0)
+
+
 @njit(nogil=True)
 def _execute(
     planes: np.ndarray,
@@ -234,25 +248,16 @@ def _execute(
     for index in range(len(code.instructions)):
         record = code.instructions[index]
         op, flags, imm = Int64(record["op"]), Int64(record["flags"]), Int64(record["imm"])
-        r = (
-            Int64(record["r_column"]) * pitch + Int64(record["r_domain"]),
-            pitch if flags & R_ACROSS else 1,
-            Int64(record["r_width"]),
-            mask(flags & R_SIGNED != 0),
-        )
-        a = (
-            Int64(record["a_column"]) * pitch + Int64(record["a_domain"]),
-            pitch if flags & A_ACROSS else 1,
-            Int64(record["a_width"]),
-            mask(flags & A_SIGNED != 0),
-        )
+        r = _operand(record["r_column"], record["r_domain"], record["r_width"], flags, R_ACROSS, R_SIGNED, pitch)
+        a = _operand(record["a_column"], record["a_domain"], record["a_width"], flags, A_ACROSS, A_SIGNED, pitch)
         fresh = mask(flags & R_FRESH != 0)
-        if index == stop and runs_singly(planes, block, microcode, record, index):
-            if op == GATHER or op == MAC:
-                number = imm + (Int64(record["b_column"] if op == MAC else record["a_column"]) << 16)
-                width = Int64(record["b_width"]) if op == MAC else r[2]
-                receive(scratch, width, code.sources[number], tables, word, lanes)
+        if op == GATHER or op == MAC:
+            number = imm + (Int64(record["b_column"] if op == MAC else record["a_column"]) << 16)
+            width = Int64(record["b_width"]) if op == MAC else r[2]
+            receive(scratch, width, code.sources[number], tables, word, lanes)
+            if index == stop:
                 patch_received(block, index)
+        if index == stop and runs_singly(planes, block, microcode, record, index):
             count = execute_one(planes, code.instructions, index, microcode, block, lanes)
         elif op == ADD or op == SUB:
             invert = mask(op == SUB)
@@ -260,12 +265,7 @@ def _execute(
             if fresh:
                 count = count + carry_top(planes, carry_cell, r, invert, lanes)
         elif op == ADDO or op == SUBO:
-            b = (
-                Int64(record["b_column"]) * pitch + Int64(record["b_domain"]),
-                pitch if flags & B_ACROSS else 1,
-                Int64(record["b_width"]),
-                mask(flags & B_SIGNED != 0),
-            )
+            b = _operand(record["b_column"], record["b_domain"], record["b_width"], flags, B_ACROSS, B_SIGNED, pitch)
             count = add_out(planes, carry_cell, r, a, b, mask(op == SUBO), fresh, lanes)
         elif op == CONST:
             count = const(planes, r, code.constants[imm], lanes)
@@ -283,14 +283,8 @@ def _execute(
             count = step_up(planes, g_cell, r, a, code.constants[imm], code.constants[imm + 1], lanes)
         elif op == MAC:
             x = Int64(record["b_width"]), mask(flags & B_SIGNED != 0)
-            receive(scratch, x[0], code.sources[imm + (Int64(record["b_column"]) << 16)], tables, word, lanes)
-            if index == stop:
-                patch_received(block, index)
             count = multiply_add(planes, carry_cell, r, a, scratch.bits, x, lanes)
         else:
-            receive(scratch, r[2], code.sources[imm + (Int64(record["a_column"]) << 16)], tables, word, lanes)
-            if index == stop:
-                patch_received(block, index)
             count = gather(planes, r, scratch.bits, fresh, lanes)
         store(scratch.counts, op, load(scratch.counts, op, lanes) + count)
         if index == stop:
@@ -310,115 +304,52 @@ def _prepare(planes: np.ndarray, code: TileCode, word: int, words: int, n: int, 
             planes[code.resident_cells[index] * n + lane] = code.resident_bits[index, word + lane]
 
 
+@njit(nogil=True)
+def _count_written(scratch: Scratch, words: int, n: int, written_bits: np.ndarray) -> None:
+    for op in range(OPCODES):
+        for lane in range(words):  # rows of further lanes do not exist
+            written_bits[op] += Int64(scratch.counts[op * n + lane])
+
+
+@njit(nogil=True)
+def _keep(planes: np.ndarray, pitch: int, word: int, words: int, n: int, outcome: Outcome) -> None:
+    """What the columns that are asked for hold."""
+    for index in range(len(outcome.columns)):
+        for domain in range(outcome.contents.shape[1]):
+            cell = outcome.columns[index] * pitch + domain
+            for lane in range(words):
+                outcome.contents[index, domain, word + lane] = planes[cell * n + lane]
+
+
 @njit(nogil=True, cache=True)
 def run_words(
     code: TileCode,
     tables: RowTables,
-    output: np.ndarray,
-    output_size: int,
     singles: Singles,
-    kept: Kept,
+    outcome: Outcome,
     first_word: int,
     stop_word: int,
-    written_bits: np.ndarray,
     lanes: Lanes,
 ) -> None:
-    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time.
-
-    ``singles``: planned for blocks of as many words. Written: ``output``, uint8[channels, words * 64 * output_size],
-    integers of ``output_size`` bytes; ``kept``; ``written_bits``, int64, increased by the flips of each opcode. Nothing
-    is checked here: ``engine`` does.
-    """
+    """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time. ``singles``: planned for
+    blocks of as many words. Nothing is checked here: ``engine`` does."""
     n, cells = len(lanes), code.columns * code.pitch + 1  # the last one for the key line
     planes = np.empty(cells * n + 8, np.uint64)
     skew = (-Int64(planes.ctypes.data) % 64) // 8  # vectors that do not straddle cache lines
     planes = planes[skew : skew + cells * n]
     scratch = Scratch(np.zeros(64 * n, np.uint64), np.zeros(ROWS_PER_WORD, np.int32), np.zeros(OPCODES * n, np.uint64))
     room = make_block(singles, code.columns, code.pitch, n, scratch.bits)
-    displaced = True  # unused cells may hold anything
+    dirty = True  # unused cells may hold anything
     for word in range(first_word, stop_word, n):
-        used = min(n, stop_word - word)  # rows of further lanes do not exist
-        _prepare(planes, code, word, used, n, displaced)
+        words = min(n, stop_word - word)
+        _prepare(planes, code, word, words, n, dirty)
         scratch.counts[:] = 0
         block = begin_tile(planes, room, singles, word // n)
         _execute(planes, code, tables, word, scratch, singles.code, block, lanes)
-        _unload(planes, code.stores, output, output_size, word, lanes)
-        for op in range(OPCODES):
-            for lane in range(used):
-                written_bits[op] += Int64(scratch.counts[op * n + lane])
-        for index in range(len(kept.columns)):
-            for domain in range(kept.contents.shape[1]):
-                cell = kept.columns[index] * code.pitch + domain
-                for lane in range(used):
-                    kept.contents[index, domain, word + lane] = planes[cell * n + lane]
-        displaced = block.any_stuck or len(block.events) > 0
+        _unload(planes, code.stores, outcome.output, outcome.output_size, word, lanes)
+        _count_written(scratch, words, n, outcome.written_bits)
+        _keep(planes, code.pitch, word, words, n, outcome)
+        dirty = block.any_stuck or len(block.events) > 0
         if singles.wear:
-            shape = code.columns, singles.domains, code.pitch
-            rows = used * ROWS_PER_WORD
-            add_block(block.wear, shape, block.first_row, rows, kept.array_rows, kept.writes, kept.hottest)
-
-
-@njit(nogil=True, cache=True)
-def resident_planes(values: np.ndarray, widths: np.ndarray, batch: int, planes: np.ndarray) -> None:
-    """The bits of what rows hold, the same in every image: ``values``, int32[fields, positions], ``widths`` bits of
-    each, upwards, into ``planes``, uint64[all the bits, words], zeros so far."""
-    positions, plane = values.shape[1], 0
-    image = np.zeros(positions // ROWS_PER_WORD + 2, np.uint64)
-    for field in range(len(values)):
-        for bit in range(widths[field]):
-            image[:] = 0
-            for row in range(positions):
-                image[row // ROWS_PER_WORD] |= np.uint64(values[field, row] >> bit & 1) << np.uint64(
-                    row % ROWS_PER_WORD
-                )
-            for number in range(batch):
-                word, shift = divmod(number * positions, ROWS_PER_WORD)
-                for index in range(-(-positions // ROWS_PER_WORD)):
-                    planes[plane, word + index] |= image[index] << np.uint64(shift)
-                    if shift and word + index + 1 < planes.shape[1]:
-                        planes[plane, word + index + 1] |= image[index] >> np.uint64(ROWS_PER_WORD - shift)
-            plane += 1
-
-
-@njit(nogil=True)
-def _widen(low: np.ndarray, stop: np.ndarray, column: int, domain: int, width: int, across: int) -> None:
-    """The domains [low, stop) of a field's columns are in use."""
-    columns, depth = (width, 1) if across else (1, width)
-    for index in range(column, column + columns):
-        low[index] = min(low[index], domain)
-        stop[index] = max(stop[index], domain + depth)
-
-
-@njit(nogil=True, cache=True)
-def used_domains(instructions: np.ndarray, fields: np.ndarray, low: np.ndarray, stop: np.ndarray) -> None:
-    """Narrow down which domains of every column are in use: ``low``, ``stop``: int64[columns], in and out, widened by
-    the flags, the instructions' operands and the FIELD records ``fields``."""
-    for flag in range(FLAG_COLUMNS):
-        _widen(low, stop, flag, 0, 1, 0)
-    for index in range(len(fields)):
-        field = fields[index]
-        _widen(low, stop, Int64(field["column"]), Int64(field["domain"]), Int64(field["width"]), Int64(field["across"]))
-    for index in range(len(instructions)):
-        record = instructions[index]
-        op, flags = record["op"], Int64(record["flags"])
-        _widen(
-            low, stop, Int64(record["r_column"]), Int64(record["r_domain"]), Int64(record["r_width"]), flags & R_ACROSS
-        )
-        if op != GATHER and op != EXTEND and record["a_width"]:  # there other numbers stand in its place
-            _widen(
-                low,
-                stop,
-                Int64(record["a_column"]),
-                Int64(record["a_domain"]),
-                Int64(record["a_width"]),
-                flags & A_ACROSS,
-            )
-        if op != MAC and record["b_width"]:
-            _widen(
-                low,
-                stop,
-                Int64(record["b_column"]),
-                Int64(record["b_domain"]),
-                Int64(record["b_width"]),
-                flags & B_ACROSS,
-            )
+            shape, rows = (code.columns, singles.domains, code.pitch), words * ROWS_PER_WORD
+            add_block(block.wear, shape, block.first_row, rows, outcome.array_rows, outcome.writes, outcome.hottest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from ir.counts import StaticCounts, program_counts
 from ir.isa import FLAG_COLUMNS
 from ir.program import LayerProgram, Program
-from simulator.rtm import kernels
 from simulator.rtm.counters import TileEvents, tile_events
 from simulator.rtm.gather import broadcast_bits, moved_bits, source_maps
+from simulator.rtm.prepared_kernels import used_domains
 
 Part = Literal["cells", "wires", "arrays"]
 
@@ -51,7 +51,7 @@ class Prepared:
     def __init__(self, program: Program, counts: list[list[StaticCounts]] | None = None) -> None:
         self.program = program
         self._counts = counts
-        self.tile = cache(self._tile)
+        self._tiles: dict[tuple[int, int, Part, int], TileStatics] = {}
 
     @cached_property
     def work(self) -> list[list[TileWork]]:
@@ -80,8 +80,12 @@ class Prepared:
                     last[tensor] = index
         return last
 
-    def _tile(self, layer: int, number: int, part: Part = "cells", guard: int = 0) -> TileStatics:
-        return tile_statics(self.program, self.program.layers[layer], number, part, guard)
+    def tile(self, layer: int, number: int, part: Part = "cells", guard: int = 0) -> TileStatics:
+        """What ``tile_statics`` says of a tile of a layer."""
+        key = layer, number, part, guard
+        if key not in self._tiles:
+            self._tiles[key] = tile_statics(self.program, self.program.layers[layer], number, part, guard)
+        return self._tiles[key]
 
 
 def tile_statics(
@@ -96,7 +100,7 @@ def tile_statics(
     placed = np.concatenate([target.fields[channels], layer.resident_fields[resident]])
     domains = int(array["domains"])
     low, stop = np.full(int(array["columns"]), domains, np.int64), np.zeros(int(array["columns"]), np.int64)
-    kernels.used_domains(tile.instructions, placed, low, stop)
+    used_domains(tile.instructions, placed, low, stop)
     used = np.flatnonzero(stop > low)
     depth = int(stop.max()) if part == "cells" else domains + 2 * guard
     pitch = depth | 1  # odd, so that one domain of many columns does not share cache sets

@@ -20,6 +20,8 @@ SCATTERED = -1
 """Of a row word whose rows have sources that do not follow one another."""
 ABSENT = np.int64(-1) << 62
 """Of a row or column of positions that lies outside the source."""
+UNEVEN = -1
+"""A step that source rows upwards cannot have."""
 
 
 class RowTables(NamedTuple):
@@ -97,41 +99,67 @@ def side_by_side(size: int, out_size: int, strides: np.ndarray) -> int:
     return int(strides[0]) if strides[0] > 1 and (strides == strides[0]).all() else 1
 
 
+@njit(nogil=True)
+def _valid_range(along: np.ndarray) -> tuple[int, int, int]:
+    """[first, stop) of the positions that have a source, which follow one another, and by how much the source rows of
+    neighbours differ; UNEVEN where that is not always the same."""
+    first, stop, step = len(along), 0, Int64(1)
+    for position in range(len(along)):
+        if along[position] == ABSENT:
+            continue
+        if position > first:
+            difference = along[position] - along[position - 1]
+            step = difference if position == first + 1 or difference == step else UNEVEN
+        first, stop = min(first, position), position + 1
+    return first, stop, step
+
+
+@njit(nogil=True)
+def _ones(begin: int, stop: int) -> Any:
+    """The bits [begin, stop) of a word; none where that is empty."""
+    if begin >= stop:
+        return NONE
+    return ~NONE >> np.uint64(ROWS_PER_WORD - (stop - begin)) << np.uint64(begin)
+
+
 @njit(nogil=True, cache=True)
 def _fill(batch: int, src_rows: int, tables: RowTables, row_map: int) -> None:
-    """Fill in ``valid``, ``padding`` and ``first`` of one row map. ``src_rows``: rows allocated per channel of the
-    source."""
+    """Fill in ``valid``, ``padding`` and ``first`` of one row map, a piece of a line of positions at a time.
+    ``src_rows``: rows allocated per channel of the source."""
     along_y, along_x = tables.along_y[row_map], tables.along_x[row_map]
     height, width = len(along_y), len(along_x)
+    left, right, step = _valid_range(along_x)
     rows, image_rows = batch * height * width, tables.image_rows[row_map]
     y, x, base = 0, 0, Int64(0)
     for word in range(tables.valid.shape[1]):
-        present, padded, start, same = NONE, NONE, Int64(-1), Int64(-1)
+        here = min(ROWS_PER_WORD, rows - word * ROWS_PER_WORD)
+        present, start, same = NONE, Int64(-1), Int64(-1)
         regular, still = True, True
-        for bit in range(min(ROWS_PER_WORD, rows - word * ROWS_PER_WORD)):
-            source = base + along_y[y] + along_x[x]
-            mine = np.uint64(1) << np.uint64(bit)
-            if source >= 0:
+        bit = 0
+        while bit < here:
+            count = min(here - bit, width - x)
+            begin, stop = max(x, left), min(x + count, right)
+            if along_y[y] != ABSENT and begin < stop:
+                source, at = base + along_y[y] + along_x[begin], bit + begin - x
                 if present == NONE:
-                    start, same = source - bit, source
-                regular = regular and source - bit == start
-                still = still and source == same
-                present |= mine
-            else:
-                padded |= mine
-            x += 1
+                    start, same = source - at, source
+                alone = stop - begin == 1
+                regular = regular and source - at == start and (alone or step == 1)
+                still = still and source == same and (alone or step == 0)
+                present |= _ones(at, at + stop - begin)
+            bit, x = bit + count, x + count
             if x == width:
                 x, y = 0, y + 1
                 if y == height:
                     y, base = 0, base + image_rows
-        at = row_map, word
-        tables.valid[at], tables.padding[at], tables.first[at] = present, padded, SCATTERED
+        place = row_map, word
+        tables.valid[place], tables.padding[place], tables.first[place] = present, _ones(0, here) & ~present, SCATTERED
         if present == NONE:
-            tables.first[at] = 0 if src_rows >= ROWS_PER_WORD else SCATTERED
+            tables.first[place] = 0 if src_rows >= ROWS_PER_WORD else SCATTERED
         elif regular and 0 <= start and start + ROWS_PER_WORD <= src_rows:
-            tables.first[at] = start
+            tables.first[place] = start
         elif still:
-            tables.first[at] = SCATTERED - 1 - same
+            tables.first[place] = SCATTERED - 1 - same
 
 
 @njit(nogil=True)

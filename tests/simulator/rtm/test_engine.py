@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ir.isa import Field, Op
 from ir.program import FIELD, GATHER, ROW_MAP, LayerProgram, Program, StoredTensor, Tile
 from ir.verify_program import verify_program
-from simulator.rtm.engine import FastEngine, LayerResult, SimulationError
+from simulator.rtm.engine import BLOCK_COST, FastEngine, LayerResult, SimulationError
 from simulator.rtm.prepared import Prepared
 from simulator.rtm.reference import ReferenceEngine
 from tests.programs import macro
@@ -40,13 +40,15 @@ def assert_same(fast: LayerResult, reference: LayerResult) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(random=st.randoms(use_true_random=False), batch=st.integers(1, 5))
-def test_random_programs_leave_the_same_cells_as_on_the_reference_machine(random: Random, batch: int) -> None:
+@given(random=st.randoms(use_true_random=False), batch=st.integers(1, 5), lanes=st.sampled_from([*BLOCK_COST]))
+def test_random_programs_leave_the_same_cells_as_on_the_reference_machine(
+    random: Random, batch: int, lanes: int
+) -> None:
     program = random_program(random)
     verify_program(program)
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
     reference = ReferenceEngine(program, batch)
-    fast = FastEngine(Prepared(program), batch)
+    fast = FastEngine(Prepared(program), batch, lanes=lanes)
     for index, layer in enumerate(program.layers):
         expected = reference.run_layer(index, tensors, keep_contents=True)
         assert_same(fast.run_layer(index, tensors, keep_contents=True), expected)
@@ -103,7 +105,7 @@ CONSTANTS = np.array([-6, 11, -77, 40, 50], np.int64)
 
 
 @pytest.mark.parametrize("name", SEMANTICS)
-@pytest.mark.parametrize("words", [1, 3, 7, 18])
+@pytest.mark.parametrize("words", [1, 3, 7, 18, 30])
 def test_an_instruction_computes_what_the_integers_say(name: str, words: int) -> None:
     record, meaning = SEMANTICS[name]
     result = next(place for place in (R, R_ACROSS, NARROW) if _is_r(place, record))
@@ -154,9 +156,11 @@ def test_flips_of_a_short_addition_are_those_counted_by_hand() -> None:
 def test_threads_and_block_sizes_change_nothing(random: Random, batch: int) -> None:
     program = random_program(random, layers=1, length=20)
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
-    alone = FastEngine(Prepared(program), batch).run_layer(0, tensors, keep_contents=True)
+    alone = FastEngine(Prepared(program), batch, lanes=4).run_layer(0, tensors, keep_contents=True)
     with ThreadPoolExecutor(3) as pool:
-        assert_same(FastEngine(Prepared(program), batch, 3, pool).run_layer(0, tensors, keep_contents=True), alone)
+        for lanes in (16, 32):
+            together = FastEngine(Prepared(program), batch, 3, pool, lanes=lanes)
+            assert_same(together.run_layer(0, tensors, keep_contents=True), alone)
 
 
 def test_a_tensor_wider_than_int32_is_refused() -> None:
