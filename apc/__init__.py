@@ -64,8 +64,8 @@ def load_faults(name_or_path: str | Path) -> FaultFile:
 
 
 def run(program: Program, inputs: Mapping[str, np.ndarray], **options: Any) -> RunResult:
-    """Simulate images; see ``apc.driver.run_model`` for ``options`` (engine, threads, batch; labels; check; faults with
-    seed and trial; wear)."""
+    """Simulate images. ``options``: fields of ``apc.options.ModelOptions`` (engine, threads, batch; labels; check;
+    faults with seed and trial; wear)."""
     from apc.driver import run_model
 
     return run_model(program, inputs, **options)
@@ -75,7 +75,7 @@ def run_trials(
     program: Program, inputs: Mapping[str, np.ndarray], faults: FaultFile | Faults, **options: Any
 ) -> TrialsResult:
     """Run without faults, then many times with them, and say what they change: accuracy, outputs, layers, and what
-    mitigation costs. See ``apc.trials.run_trials`` for ``options`` (seed, trials, labels; engine, threads, batch)."""
+    mitigation costs. ``options``: fields of ``apc.options.TrialsOptions`` (seed, trials, labels; engine ...)."""
     from apc.trials import run_trials
 
     return run_trials(program, inputs, faults, **options)

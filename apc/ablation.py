@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apc.driver import CompileOptions, Progress, compile_model
+from apc.driver import CompileOptions, compile_model
+from apc.options import Progress
 from apc.passes import choose_passes
 from apc.report.compilation import compile_report
 from backends.rtm_ap.layout import CapacityError

@@ -10,24 +10,24 @@ import numpy as np
 
 from backends.cost import CostReport, LayerCost, cost_report
 from ir.errors import UserError
-from simulator.rtm.counters import LayerCounters
+from simulator.rtm.counters import CLASSES, LayerCounters, Rows, TileEvents, tile_counters
 from simulator.rtm.run import SimulationResult
 
-PER_PROGRAM = (
-    "instructions",
-    "search_passes",
-    "write_passes",
-    "shift_steps",
-    "source_search_passes",
-    "source_shift_steps",
-)
+
+def _per_program() -> frozenset[str]:
+    """The counters that a tile which does one of everything has where there are no rows at all."""
+    one, nothing, no_rows = np.ones(CLASSES, np.int64), np.zeros(CLASSES, np.int64), Rows(0, 0, 0)
+    events = TileEvents(one, one, one, one, {0: (one, one)})
+    counted = tile_counters(events, no_rows, {0: no_rows}, nothing, nothing)
+    return frozenset(name for name, total in counted.totals().items() if total)
+
+
+PER_PROGRAM = _per_program()
 """Counters of the instruction streams, whatever the number of images; all the others grow with them."""
 
 
 def split(images: int, batch: int) -> list[slice]:
-    """Batches of at most ``batch`` images; an empty one where there is none. Raises UserError for a batch below 1."""
-    if batch < 1:
-        raise UserError(f"--batch {batch}: at least one image is needed")
+    """Batches of at most ``batch`` images; an empty one where there is none."""
     return [slice(first, min(first + batch, images)) for first in range(0, max(images, 1), batch)]
 
 

@@ -5,32 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apc.options import ModelOptions, Progress, part_of, silent, taking
 from ir.errors import UserError
 from ir.program import Program
 
 if TYPE_CHECKING:
     from apc.accounting import Accounts
-    from apc.fault_file import FaultFile
-    from apc.hottest import RunWear
+    from apc.wear import RunWear
     from backends.cost import CostReport
     from backends.rtm_ap.decisions import Decision
     from ir.graph import Graph
     from ir.passes.manager import PassStatistics
-    from simulator.rtm.faults.model import Faults
     from simulator.rtm.run import SimulationResult
-
-Progress = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what is being worked on)."""
-BATCH = 32
-"""Images that are simulated at once where nothing else is said."""
-
-
-def _silent(done: int, total: int, label: str) -> None:
-    return
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class Compilation:
 
 
 def compile_model(
-    source: Any, options: CompileOptions | None = None, *, example: Any = None, progress: Progress = _silent
+    source: Any, options: CompileOptions | None = None, *, example: Any = None, progress: Progress = silent
 ) -> Compilation:
     """Compile an ``.onnx`` file, a "package.module:factory" or an nn.Module with an example input.
 
@@ -172,58 +162,37 @@ def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[s
     return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
 
 
-def run_model(
-    program: Program,
-    inputs: Mapping[str, np.ndarray],
-    *,
-    engine: Literal["fast", "reference"] = "fast",
-    threads: int = 2,
-    batch: int = BATCH,
-    labels: np.ndarray | None = None,
-    check: Literal["reference", "onnxruntime"] | None = None,
-    faults: FaultFile | Faults | None = None,
-    seed: int = 0,
-    trial: int = 0,
-    wear: bool = False,
-    progress: Progress = _silent,
-) -> RunResult:
-    """Simulate images, at most ``batch`` of them at a time.
+@taking(ModelOptions)
+def run_model(program: Program, inputs: Mapping[str, np.ndarray], options: ModelOptions) -> RunResult:
+    """Simulate images.
 
-    ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any number of images).
-    ``labels``: int[images], the right classes, for ``RunResult.accuracy``.
-    ``check`` compares every stored tensor with the reference interpreter, or the outputs with onnxruntime.
-    ``faults``: what goes wrong, decided by ``seed``, ``trial`` and an image's place in ``inputs`` alone; see
-    ``apc.trials.run_trials`` for how often and how much that matters. ``wear``: count the writes of every cell (slow).
-    Raises UserError for inputs and faults that do not fit.
+    ``inputs``: arrays by ONNX input name with the graph's shapes and dtypes (any number of images). Call it with the
+    fields of ``ModelOptions`` as keywords. Raises UserError for inputs and faults that do not fit.
     """
     from apc.checks import ReferenceCheck, check_onnxruntime
     from apc.labels import Classifier
-    from apc.session import BatchedRun, Session, check_seed, images_of
+    from apc.session import BatchedRun, Session, images_of
 
-    if check is not None and faults is not None:
-        raise UserError(f"--check {check} is of a run without faults: leave it or --faults away")
-    check_seed(seed)
-    session = Session(program, engine, threads)
-    batches = session.batches(inputs, batch)
-    classifier = Classifier.of(program, labels, images_of(batches))
-    run = BatchedRun(session)
-    reference = ReferenceCheck(program) if check == "reference" else None
-    for number, images in enumerate(batches):
-        simulation = run.add(
-            images,
+    session = Session(program, options)
+    batches = session.batches(inputs)
+    classifier = Classifier.of(program, options.labels, images_of(batches))
+    runs = BatchedRun(session)
+    reference = ReferenceCheck(program) if options.check == "reference" else None
+    for number, batch in enumerate(batches):
+        done = session.run(
+            batch,
             keep="all" if reference else "outputs",
-            faults=None if faults is None else session.plan(faults, images, seed, trial),
-            wear=wear,
-            progress=lambda done, total, label, number=number: progress(
-                number * total + done, len(batches) * total, label
-            ),
+            faults=None if options.faults is None else session.plan(options.faults, batch, options.trial),
+            wear=options.wear,
+            progress=part_of(options.progress, number, len(batches)),
         )
+        runs.add(done)
         if reference:
-            reference.add(images.integers, simulation)
-    result = run.result()
+            reference.add(batch.integers, done.simulation)
+    result = runs.result()
     result = replace(result, accuracy=classifier.accuracy(result.outputs))
     if reference:
         return replace(result, check=reference.result())
-    if check == "onnxruntime":
+    if options.check == "onnxruntime":
         return replace(result, check=check_onnxruntime(program, inputs, result.outputs))
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,7 +34,16 @@ class MachineUse:
     used_row_cycles: int = 0
 
     def __add__(self, other: MachineUse) -> MachineUse:
-        return MachineUse(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
+        return MachineUse(
+            cycles=self.cycles + other.cycles,
+            instructions_fetched=self.instructions_fetched + other.instructions_fetched,
+            gathered_bits=self.gathered_bits + other.gathered_bits,
+            read_out_bits=self.read_out_bits + other.read_out_bits,
+            array_cycles=self.array_cycles + other.array_cycles,
+            used_array_cycles=self.used_array_cycles + other.used_array_cycles,
+            powered_row_cycles=self.powered_row_cycles + other.powered_row_cycles,
+            used_row_cycles=self.used_row_cycles + other.used_row_cycles,
+        )
 
     @property
     def array_utilisation(self) -> float:

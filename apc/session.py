@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from apc.accounting import Accounts
 from apc.batches import add_costs, add_up, image_count, split
 from apc.driver import RunResult, check_input_names, integer_inputs
 from apc.fault_file import FaultFile
-from apc.hottest import RunWear
+from apc.options import Progress, RunOptions, silent
+from apc.wear import RunWear
 from backends.cost import CostReport
 from ir.boundary import dequantise_output
 from ir.errors import UserError
@@ -23,7 +24,7 @@ from simulator.rtm.faults.model import FaultError, Faults, WireFaults
 from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.prepared import Prepared
-from simulator.rtm.run import EngineName, SimulationResult, run_program
+from simulator.rtm.run import Observer, SimulationResult, run_program
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +36,21 @@ class Batch:
     integers: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True, eq=False)
+class BatchRun:
+    """A batch, its simulation, and the wall time of that."""
+
+    batch: Batch
+    simulation: SimulationResult
+    wall_s: float
+
+
 class Session:
     """``program`` on an engine; what is static is worked out once."""
 
-    def __init__(self, program: Program, engine: EngineName, threads: int) -> None:
-        if threads < 1:
-            raise UserError(f"--threads {threads}: at least one thread is needed")
+    def __init__(self, program: Program, options: RunOptions) -> None:
         self.program = program
-        self.engine = engine
-        self.threads = threads
+        self.options = options
         self.accounts = Accounts(program)
         self._prepared = Prepared(program, self.accounts.counts)
 
@@ -52,12 +59,12 @@ class Session:
         """Where faults can happen in the program."""
         return ProgramSlots(self.program, self.accounts.counts)
 
-    def batches(self, inputs: Mapping[str, np.ndarray], batch: int) -> list[Batch]:
-        """All images of ``inputs`` (as for ``apc.driver.run_model``), at most ``batch`` at a time. Raises UserError for
-        what does not fit, before anything runs."""
+    def batches(self, inputs: Mapping[str, np.ndarray]) -> list[Batch]:
+        """All images of ``inputs`` (as for ``apc.driver.run_model``). Raises UserError for what does not fit, before
+        anything runs."""
         check_input_names(self.program, inputs)
         found = []
-        for part in split(image_count(inputs), batch):
+        for part in split(image_count(inputs), self.options.batch):
             integers = integer_inputs(
                 self.program, {name: array[part] if array.ndim else array for name, array in inputs.items()}
             )
@@ -65,10 +72,10 @@ class Session:
             found.append(Batch(part.start, part.stop - part.start, narrow))
         return found
 
-    def plan(self, faults: FaultFile | Faults, batch: Batch, seed: int, trial: int) -> FaultPlan:
+    def plan(self, faults: FaultFile | Faults, batch: Batch, trial: int) -> FaultPlan:
         """What goes wrong in a batch. Raises UserError for faults that the program's target cannot have."""
         kinds = self.wires(faults).faults
-        return FaultPlan(self.program, kinds, seed, batch.images, trial, batch.first, self.slots)
+        return FaultPlan(self.program, kinds, self.options.seed, batch.images, trial, batch.first, self.slots)
 
     def wires(self, faults: FaultFile | Faults) -> WireFaults:
         """``faults`` on the wires of the program's target. Raises UserError, which names the file, where that has too
@@ -80,11 +87,31 @@ class Session:
         except FaultError as error:
             raise UserError(f"faults {faults.name}: {error}") from error
 
-    def run(self, batch: Batch, **options: Any) -> SimulationResult:
-        """Simulate a batch. ``options``: of ``simulator.rtm.run.run_program``."""
-        return run_program(
-            self.program, batch.integers, engine=self.engine, threads=self.threads, prepared=self._prepared, **options
+    def run(
+        self,
+        batch: Batch,
+        *,
+        keep: Literal["outputs", "all"] = "outputs",
+        faults: FaultPlan | None = None,
+        wear: bool = False,
+        observe: Observer | None = None,
+        progress: Progress = silent,
+    ) -> BatchRun:
+        """Simulate a batch; the options are those of ``simulator.rtm.run.run_program``."""
+        started = time.perf_counter()
+        simulation = run_program(
+            self.program,
+            batch.integers,
+            engine=self.options.engine,
+            threads=self.options.threads,
+            keep=keep,
+            prepared=self._prepared,
+            faults=faults,
+            wear=wear,
+            observe=observe,
+            progress=progress,
         )
+        return BatchRun(batch, simulation, time.perf_counter() - started)
 
     def outputs(self, simulation: SimulationResult) -> dict[str, np.ndarray]:
         """By ONNX name, with the ONNX graph's shapes and dtypes."""
@@ -94,12 +121,6 @@ class Session:
 def images_of(batches: Sequence[Batch]) -> int:
     """How many there are in all."""
     return sum(batch.images for batch in batches)
-
-
-def check_seed(seed: int) -> None:
-    """Raise UserError for a seed that generators do not take."""
-    if seed < 0:
-        raise UserError(f"--seed {seed}: it must not be negative")
 
 
 class BatchedRun:
@@ -112,20 +133,17 @@ class BatchedRun:
         self._wear: RunWear | None = None
         self._wall_s = 0.0
 
-    def add(self, batch: Batch, **options: Any) -> SimulationResult:
-        """Run a batch; as ``Session.run``."""
-        started = time.perf_counter()
-        simulation = self.session.run(batch, **options)
-        self._wall_s += time.perf_counter() - started
-        accounts = self.session.accounts
+    def add(self, run: BatchRun) -> None:
+        """The next batch."""
+        accounts, simulation, images = self.session.accounts, run.simulation, run.batch.images
+        self._wall_s += run.wall_s
         written = [float(layer.written_bits.sum()) for layer in simulation.layers]
-        self._costs.append(accounts.cost(batch.images, written))
+        self._costs.append(accounts.cost(images, written))
         if simulation.wear:
-            wear = RunWear.of_batch(accounts, simulation.wear, batch.images)
+            wear = RunWear.of_batch(accounts, simulation.wear, images)
             self._wear = wear if self._wear is None else self._wear.worse(wear)
         kept = {boundary.tensor: simulation.tensors[boundary.tensor] for boundary in self.session.program.outputs}
         self._parts.append(replace(simulation, tensors=kept, wear=[]))
-        return simulation
 
     def result(self) -> RunResult:
         """Of all batches."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from apc.driver import Progress, integer_inputs
+from apc.driver import integer_inputs
+from apc.options import Progress
 from apc.report.inspection import Window
 from ir.disassembler import instruction_lines
 from ir.expand import Broadcast, MicroOp, Receive, Shift, Write, expand_instruction, operand_fields
@@ -65,10 +66,7 @@ class Stepper:
         self.tensors = tensors
         self.search_or = bool(program.target["features"]["search_or"])
         self.layout = Layout(1, *program.tensors[window.layer.output].shape[1:])
-        columns, domains = int(array["columns"]), int(array["domains"])
-        self.machine = Machine(self.layout.used, columns, domains)
-        # Micro-operations touch one domain of a column in all rows: these lie side by side here, a tenth of the time.
-        self.machine.cells = np.zeros((columns, domains, self.layout.used), bool).transpose(2, 0, 1)
+        self.machine = Machine(self.layout.used, int(array["columns"]), int(array["domains"]))
         for place, values in zip(*window.layer.resident(window.tile_index), strict=True):
             _, column, domain, width, signed, across = place.tolist()
             self.machine.load(Field(column, domain, width, bool(signed), bool(across)), values.astype(np.int64))

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from apc.batches import add_events
-from apc.driver import BATCH, Progress, RunResult
-from apc.fault_file import FaultFile
-from apc.intervals import Interval, interval
+from apc.driver import RunResult
+from apc.intervals import Interval
 from apc.labels import Classifier
 from apc.mitigation import Mitigations, Overhead
-from apc.session import Batch, BatchedRun, Session, check_seed, images_of
-from ir.errors import UserError
+from apc.options import TrialsOptions, part_of, taking
+from apc.session import BatchedRun, BatchRun, Session, images_of
+from apc.tallies import ClassTally, Comparison, Deviation, DeviationTally, LayerFaults, LayerTally
 from ir.program import Program
-from simulator.rtm.faults.model import Faults
-from simulator.rtm.run import EngineName, SimulationResult
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """Of many numbers from what they should be."""
-
-    max_abs: float
-    mean_abs: float
-    rms: float
+from simulator.rtm.run import Observer
 
 
 @dataclass(frozen=True)
@@ -38,17 +26,6 @@ class LogitError:
     output: str
     units: Deviation
     steps: Deviation
-
-
-@dataclass(frozen=True)
-class LayerFaults:
-    """``events``: mean number an image, by kind; ``different``: share of the output elements that differ from the
-    fault-free run's; ``first``: share of images (of all trials) in which this is the first layer that differs."""
-
-    name: str
-    events: dict[str, float]
-    different: float
-    first: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,174 +46,89 @@ class TrialsResult:
     outputs: dict[str, np.ndarray]
 
 
-def run_trials(
-    program: Program,
-    inputs: Mapping[str, np.ndarray],
-    faults: FaultFile | Faults,
-    *,
-    seed: int = 0,
-    trials: int = 1,
-    labels: np.ndarray | None = None,
-    engine: EngineName = "fast",
-    threads: int = 2,
-    batch: int = BATCH,
-    wear: bool = False,
-    progress: Progress = lambda done, total, label: None,
-) -> TrialsResult:
-    """Run all images without faults and then ``trials`` times with them, at most ``batch`` images at a time.
+@taking(TrialsOptions)
+def run_trials(program: Program, inputs: Mapping[str, np.ndarray], options: TrialsOptions) -> TrialsResult:
+    """Run all images without faults and then some times with them.
 
-    ``inputs``, ``engine``, ``threads``, ``wear`` (of the fault-free run): as for ``apc.driver.run_model``, of whose
-    runs with ``seed`` and trials 0, 1 ... these are; results depend on neither ``threads`` nor ``batch``. ``labels``:
-    int[images], the right classes. Raises UserError for what does not fit.
+    ``inputs``: as for ``apc.driver.run_model``, of whose runs with ``seed`` and trials 0, 1 ... these are; results
+    do not depend on ``batch`` either. Call it with the fields of ``TrialsOptions``: the faults, and keywords. Raises
+    UserError for what does not fit.
     """
-    check_seed(seed)
-    if trials < 1:
-        raise UserError(f"--trials {trials}: at least one is needed")
-    session = Session(program, engine, threads)
-    mitigations = Mitigations(session.accounts, session.slots, session.wires(faults))
-    batches = session.batches(inputs, batch)
-    classifier = Classifier.of(program, labels, images_of(batches))
-    fault_free, tally = BatchedRun(session), _Tally(session, classifier, trials)
-    runs = len(batches) * (1 + trials)
-    for number, images in enumerate(batches):
+    session = Session(program, options)
+    mitigations = Mitigations(session.accounts, session.slots, session.wires(options.faults))
+    batches = session.batches(inputs)
+    images = images_of(batches)
+    classifier = Classifier.of(program, options.labels, images)
+    fault_free, tally = BatchedRun(session), _Tally(session, classifier, options.trials)
+    each = 1 + options.trials
+    runs = len(batches) * each
+    for number, batch in enumerate(batches):
         stored: list[np.ndarray] = []
-        expected = fault_free.add(
-            images,
-            wear=wear,
-            observe=lambda _, output, stored=stored: stored.append(output),
-            progress=_part(progress, number * (1 + trials), runs, "fault-free"),
+        expected = session.run(
+            batch,
+            wear=options.wear,
+            observe=_keeping(stored),
+            progress=part_of(options.progress, number * each, runs, "fault-free"),
         )
-        for trial in range(trials):
-            comparison = _Comparison(stored, images.images)
+        fault_free.add(expected)
+        for trial in range(options.trials):
+            comparison = Comparison(stored, batch.images)
             found = session.run(
-                images,
-                faults=session.plan(faults, images, seed, trial),
+                batch,
+                faults=session.plan(options.faults, batch, trial),
                 observe=comparison.observe,
-                progress=_part(progress, number * (1 + trials) + 1 + trial, runs, f"trial {trial}"),
+                progress=part_of(options.progress, number * each + 1 + trial, runs, f"trial {trial}"),
             )
-            tally.add(trial, images, expected, found, comparison)
+            tally.add(trial, expected, found, comparison)
     plain = fault_free.result()
-    return tally.result(replace(plain, accuracy=classifier.accuracy(plain.outputs)), seed, mitigations)
+    events = tally.layers.events(images * options.trials)
+    return TrialsResult(
+        replace(plain, accuracy=classifier.accuracy(plain.outputs)),
+        options.seed,
+        options.trials,
+        tally.classes.accuracy(images),
+        tally.classes.agreement(images),
+        tally.logit_errors(),
+        events,
+        tally.layers.layers(images * options.trials),
+        mitigations.overhead(plain.cost, [batch.images for batch in batches], events),
+        tally.outputs(),
+    )
 
 
-def _part(progress: Progress, number: int, parts: int, name: str) -> Progress:
-    """Progress of one of several runs of the same length."""
-    return lambda done, total, label: progress(number * total + done, parts * total, f"{name} {label}".rstrip())
+def _keeping(stored: list[np.ndarray]) -> Observer:
+    """Appends every layer's output to ``stored``."""
+    return lambda _, output: stored.append(output)
 
 
-class _Comparison:
-    """One faulty run of a batch against ``stored``, the fault-free outputs of all layers (as an Observer gets them).
-
-    ``different``: int64[layers], elements; ``first``: int64[layers], images of which that layer is the first that
-    differs.
-    """
-
-    def __init__(self, stored: list[np.ndarray], images: int) -> None:
-        self.stored = stored
-        self.different = np.zeros(len(stored), np.int64)
-        self.first = np.zeros(len(stored), np.int64)
-        self._seen = np.zeros(images, bool)
-
-    def observe(self, index: int, output: np.ndarray) -> None:
-        wrong = output != self.stored[index]
-        self.different[index] = np.count_nonzero(wrong)
-        if self.different[index]:
-            hit = wrong.reshape(len(wrong), len(self._seen), -1).any(axis=(0, 2))
-            self.first[index] = np.count_nonzero(hit & ~self._seen)
-            self._seen |= hit
-
-
-@dataclass
-class _Distance:
-    """What ``Deviation`` is made of."""
-
-    most: float = 0.0
-    total: float = 0.0
-    squares: float = 0.0
-    elements: int = 0
-
-    def add(self, difference: np.ndarray) -> None:
-        size = np.abs(difference.astype(np.float64))
-        self.most = max(self.most, float(size.max(initial=0)))
-        self.total += float(size.sum())
-        self.squares += float((size**2).sum())
-        self.elements += size.size
-
-    @property
-    def deviation(self) -> Deviation:
-        return Deviation(self.most, self.total / self.elements, (self.squares / self.elements) ** 0.5)
-
-
-@dataclass(eq=False)
 class _Tally:
     """Adds up the trials, batch after batch."""
 
-    session: Session
-    classifier: Classifier
-    trials: int
-    images: int = 0
-    correct: Counter[int] = field(default_factory=Counter)
-    agreeing: Counter[int] = field(default_factory=Counter)
-    parts: list[dict[str, np.ndarray]] = field(default_factory=list)
+    def __init__(self, session: Session, classifier: Classifier, trials: int) -> None:
+        self.session = session
+        self.classes = ClassTally(classifier, trials)
+        self.layers = LayerTally(session.program)
+        names = [boundary.name for boundary in session.program.outputs]
+        self._units = {name: DeviationTally() for name in names}
+        self._steps = {name: DeviationTally() for name in names}
+        self._outputs: list[dict[str, np.ndarray]] = []
 
-    def __post_init__(self) -> None:
-        layers = len(self.session.program.layers)
-        names = [boundary.name for boundary in self.session.program.outputs]
-        self.events: list[Counter[str]] = [Counter() for _ in range(layers)]
-        self.different, self.first = np.zeros(layers, np.int64), np.zeros(layers, np.int64)
-        self.units = {name: _Distance() for name in names}
-        self.steps = {name: _Distance() for name in names}
-
-    def add(
-        self, trial: int, batch: Batch, expected: SimulationResult, found: SimulationResult, comparison: _Comparison
-    ) -> None:
+    def add(self, trial: int, expected: BatchRun, found: BatchRun, comparison: Comparison) -> None:
         """One trial of a batch."""
-        wanted, outputs = self.session.outputs(expected), self.session.outputs(found)
-        top, now = self.classifier.classes(wanted), self.classifier.classes(outputs)
-        self.agreeing[trial] += int((top == now).sum())
-        if self.classifier.labels is not None:
-            labels = self.classifier.labels[batch.first : batch.first + batch.images]
-            self.correct[trial] += int((labels == now).sum())
+        wanted, outputs = (self.session.outputs(run.simulation) for run in (expected, found))
+        self.classes.add(trial, expected.batch.first, wanted, outputs)
+        self.layers.add(found.simulation.faults, comparison)
         if trial == 0:
-            self.images += batch.images
-            self.parts.append(outputs)
+            self._outputs.append(outputs)
         for boundary in self.session.program.outputs:
             name, tensor = boundary.name, boundary.tensor
-            self.units[name].add(outputs[name].astype(np.float64) - wanted[name])
-            self.steps[name].add(found.tensors[tensor] - expected.tensors[tensor])
-        self.events = [add_events(pair) for pair in zip(self.events, found.faults, strict=True)]
-        self.different += comparison.different
-        self.first += comparison.first
+            self._units[name].add(outputs[name].astype(np.float64) - wanted[name])
+            self._steps[name].add(found.simulation.tensors[tensor] - expected.simulation.tensors[tensor])
 
-    def result(self, fault_free: RunResult, seed: int, mitigations: Mitigations) -> TrialsResult:
-        runs = self.images * self.trials
-        program = self.session.program
-        sizes = [
-            program.tensors[layer.output].channels * program.tensors[layer.output].positions for layer in program.layers
-        ]
-        layers = [
-            LayerFaults(
-                layer.name,
-                {kind: count / runs for kind, count in sorted(events.items())},
-                float(different / (runs * size)),
-                float(first / runs),
-            )
-            for layer, events, different, first, size in zip(
-                program.layers, self.events, self.different, self.first, sizes, strict=True
-            )
-        ]
-        events = {kind: count / runs for kind, count in sorted(add_events(self.events).items())}
-        each = range(self.trials)
-        known = self.classifier.labels is not None
-        return TrialsResult(
-            fault_free,
-            seed,
-            self.trials,
-            interval([self.correct[trial] for trial in each], self.images) if known else None,
-            interval([self.agreeing[trial] for trial in each], self.images),
-            [LogitError(name, self.units[name].deviation, self.steps[name].deviation) for name in self.units],
-            events,
-            layers,
-            mitigations.overhead(fault_free.cost, [batch.images for batch in fault_free.batches], events),
-            {name: np.concatenate([part[name] for part in self.parts]) for name in self.units},
-        )
+    def logit_errors(self) -> list[LogitError]:
+        """Of every network output."""
+        return [LogitError(name, self._units[name].deviation, self._steps[name].deviation) for name in self._units]
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """By ONNX name, of trial 0, all images."""
+        return {name: np.concatenate([part[name] for part in self._outputs]) for name in self._units}

@@ -47,10 +47,12 @@ def simulation(workload: Workload) -> Iterator[Result]:
         slower = statistics.median(a / b for a, b in zip(faulty, free, strict=True))
         limit, note = Limit("<=", most) if measured else None, "over- and under-shifts alike, drawing included"
         yield Result(f"time with shift faults of {rate:g} a step to that without", slower, "x", limit, note)
-    one = workload.simulate(1, level="O2")
+    trace = workload.folder / "trace.json"
+    one = workload.simulate(1, level="O2", options=("--trace", str(trace)))
     yield Result("apc run, one image, whole command", one.wall_s, "s", note="start, reading, counts and report too")
     many = workload.simulate(size.batch, level="O2")
     yield Result(f"apc run, batch of {size.batch}, whole command", many.wall_s, "s")
+    yield Result("apc run --trace, one image, its file", trace.stat().st_size / 1e6, "MB", Limit("<=", 50))
     memory = Limit("<=", 3) if measured else None
     yield Result(f"apc run, batch of {size.batch}, peak memory", many.peak_bytes / 1e9, "GB", memory)
 

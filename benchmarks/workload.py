@@ -122,10 +122,16 @@ class Workload:
         """`apc compile -O0` of an .onnx file to an .apc file beside it."""
         return measure([APC, "compile", str(model), "-O0", "-o", str(model.with_suffix(".apc"))])
 
-    def simulate(self, count: int, environment: dict[str, str] | None = None, level: str = "O0") -> Usage:
+    def simulate(
+        self,
+        count: int,
+        environment: dict[str, str] | None = None,
+        level: str = "O0",
+        options: tuple[str, ...] = (),
+    ) -> Usage:
         """`apc run` of a batch of ``count`` images."""
         command = [APC, "run", str(self._path_at(level)), "--input", str(self.images_file(count))]
-        return measure([*command, "--threads", str(self.size.threads)], environment)
+        return measure([*command, "--threads", str(self.size.threads), *options], environment)
 
     def _export(self, name: str, *, exact: bool) -> Path:
         path = self.folder / name

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trace",
         metavar="T.json",
         type=Path,
-        help="write what runs when (in the first batch) as Chrome trace events, which Perfetto opens",
+        help="write what runs when, of the first batch only, as Chrome trace events, which Perfetto opens",
     )
     parser.add_argument("--layer", metavar="L", help="with --engine reference: step through this layer, name or number")
     parser.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile, a micro-operation a line")
@@ -107,9 +107,9 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray]) -> int:
-    from apc.driver import BATCH
     from apc.labels import read_labels
     from apc.npz import write_npz
+    from apc.options import BATCH
     from apc.trace import write_trace
 
     options = {

@@ -46,12 +46,13 @@ class Machine:
     ``cells``: bool[rows, columns, domains]; ``offsets``: the domain at the port of each column; ``tags``: bool[rows],
     the tag register; ``key_line``: bool[rows], the broadcast bit in each row's key. Rows beyond one array belong to
     further arrays; nothing here depends on where they are cut. ``nanowires``: the cells with the guard domains at both
-    ends of each wire. ``faults`` decides what goes wrong.
+    ends of each wire, of which ``cells`` is a view. ``faults`` decides what goes wrong.
     """
 
     def __init__(self, rows: int, columns: int, domains: int, faults: Injector = NOTHING_FAILS) -> None:
         guard = faults.guard_domains
-        self.nanowires = np.zeros((rows, columns, domains + 2 * guard), bool)
+        # A micro-operation touches one domain of a column in all rows: in memory these lie side by side.
+        self.nanowires = np.zeros((columns, domains + 2 * guard, rows), bool).transpose(2, 0, 1)
         self.cells = self.nanowires[:, :, guard : guard + domains]
         self.faults = faults
         self.offsets = [0] * columns

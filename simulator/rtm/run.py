@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,7 +17,6 @@ from simulator.rtm.counters import CLASSES, LayerCounters, Rows, tile_counters
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, storage_type
 from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.gather import broadcast_arrays
-from simulator.rtm.micro.plan import TileFaults
 from simulator.rtm.prepared import Prepared
 from simulator.rtm.reference import ReferenceEngine, active_rows
 from simulator.rtm.wear import LayerWear
@@ -127,20 +125,7 @@ def _engine(
         if wear:
             raise SimulationError("wear is counted by the fast engine only, not by the reference machine")
         return ReferenceEngine(prepared.program, batch, faults.injector if faults is not None else None)
-    of_tile = partial(_tile_faults, faults) if faults is not None else None
-    return FastEngine(prepared, batch, threads, pool, of_tile, wear)
-
-
-def _tile_faults(plan: FaultPlan, layer: int, tile: int, wires: Mapping[int, Wires]) -> TileFaults:
-    events, stuck = plan.tile(layer, tile)
-    return TileFaults(
-        events,
-        plan.patches(layer, tile, wires),
-        stuck,
-        plan.faults.mitigation.realign_every,
-        plan.model.guard_domains,
-        plan.model.entering_bit,
-    )
+    return FastEngine(prepared, batch, threads, pool, faults.faults_of if faults is not None else None, wear)
 
 
 def _batch(program: Program, inputs: Mapping[str, np.ndarray]) -> int:

@@ -31,6 +31,11 @@ def test_images_are_split_in_order() -> None:
     assert split(0, 4) == [slice(0, 0)]
 
 
+def test_what_the_program_has_whatever_the_batch() -> None:
+    streams = {"instructions", "search_passes", "write_passes", "shift_steps"}
+    assert PER_PROGRAM == streams | {"source_search_passes", "source_shift_steps"}
+
+
 def test_batches_add_up(program: Program) -> None:
     whole, parts = run(program, batch=2), [run(program, 0, 2), run(program, 2, 4), run(program, 4, 5)]
     assert [batch.images for batch in whole.batches] == [2, 2, 1] and whole.images == 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from apc.accounting import Accounts
-from apc.wear import Lifetime, lifetime, years_of_life
+from apc.wear import lifetime, years_of_life
 from simulator.rtm.wear import LayerWear, TileWear
 from tests.programs import tiny_program
 
@@ -29,17 +29,24 @@ def test_nothing_wears_out_what_is_not_written() -> None:
 
 
 def test_the_jobs_of_an_array_wear_it_together() -> None:
-    """The tiny program's layers share arrays: 5 images of 16 positions are two row tiles of 64 rows."""
-    accounts = Accounts(tiny_program())
-    plans = accounts.plans(5)
-    assert [plan.row_tiles for plan in plans] == [2, 2]
-    wear = [worn([10, 20], [30, 40]), worn([100, 200])]
-    expected: dict[int, int] = {}
-    for plan, layer in zip(plans, wear, strict=True):
-        for job, writes in enumerate(layer.hottest_writes.ravel().tolist()):
-            array = int(plan.placement.array_of(job))
-            expected[array] = expected.get(array, 0) + writes
-    array, writes = max(expected.items(), key=lambda item: (item[1], -item[0]))
-    seconds = accounts.cycles(5) * accounts.target.timing.cycle_s
-    years = accounts.target.device.endurance_writes / writes * seconds / (365.25 * 86400)
-    assert lifetime(accounts, wear, 5) == Lifetime(array, writes, pytest.approx(years))
+    """A chip of 4 arrays of 64 rows; 9 images of 16 positions are 3 row tiles.
+
+    The first layer has 2 x 3 jobs, so two waves on arrays 0 1 2 3 0 1, and tile 1, made the longer one, goes first: its
+    row tiles run on arrays 0, 1, 2, those of tile 0 on 3, 0, 1. The second layer's 3 jobs run on arrays 0, 1, 2.
+    Hottest cells: array 0: 20 + 7 + 30 = 57, array 1: 40 + 50 + 10 = 100, array 2: 10 + 60 = 70, array 3: 5.
+    (With tile 0 first it would be array 2, with 50 + 60 = 110.)
+    """
+    program = tiny_program()
+    conv, every = program.layers
+    longer = conv.tiles[1]
+    longer.instructions = np.concatenate([longer.instructions, longer.instructions[-1:]])
+    # Without its weights, which would give the second layer arrays of its own.
+    every.tiles[0].instructions = every.tiles[0].instructions[:-1]
+    every.resident_fields, every.resident_values = every.resident_fields[:0], every.resident_values[:0]
+    program.target["array"] |= {"arrays": 4}
+    accounts = Accounts(program)
+    assert [plan.row_tiles for plan in accounts.plans(9)] == [3, 3]
+    wear = [worn([5, 7, 50], [20, 40, 10]), worn([30, 10, 60])]
+    found = lifetime(accounts, wear, 9)
+    assert (found.array, found.writes) == (1, 100)
+    assert found.years == years_of_life(1e16, 100, accounts.cycles(9) * 1e-9)

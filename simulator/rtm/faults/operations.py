@@ -7,11 +7,12 @@ from collections import Counter
 import numpy as np
 from numba import njit
 
+from ir import isa
 from ir.kernel_cache import forget_stale
-from simulator.rtm.faults.resolve import _place
+from simulator.rtm.faults.operands import operand_cell
 from simulator.rtm.faults.slots import TileSlots
 
-forget_stale(__file__)
+forget_stale(__file__, isa.__file__)
 
 
 def own_operations(slots: TileSlots) -> int:
@@ -46,11 +47,7 @@ def _count(
     for i in range(len(records)):
         for move in range(move_starts[signature[i]], move_starts[signature[i] + 1]):
             _, operand, bit = moves[move]
-            column, domain, across = _place(records[i], operand)
-            if across:
-                column += bit
-            else:
-                domain += bit
+            column, domain = operand_cell(records[i], operand, bit)
             if offsets[column] != domain:
                 offsets[column] = domain
                 count += 1

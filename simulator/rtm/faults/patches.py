@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -53,10 +54,59 @@ def source_patches(
     shapes = np.array([tensor.shape[1:] for tensor in program.tensors], np.int64)[gathers["tensor"]]
     maps = np.stack([row_maps[name].astype(np.int64) for name in row_maps.dtype.names], axis=1)
     _, height, width = program.tensors[layer.output].shape
-    received = instruction, source_row, bits, which.reshape(-1), maps, shapes, height, width
-    patches = np.zeros(_receive(*received, np.zeros(0, PATCH), False), PATCH)
-    _receive(*received, patches, True)
+    wrong = _WrongBits(instruction, source_row, bits, which.reshape(-1))
+    receivers = _Receivers(maps, shapes, height, width)
+    patches = np.zeros(_receive(wrong, receivers, np.zeros(0, PATCH), False), PATCH)
+    _receive(wrong, receivers, patches, True)
     return patches if _ascending(patches) else patches[np.lexsort((patches["row"], patches["instruction"]))]
+
+
+class _Searches(NamedTuple):
+    """Of ``Readings``, int64[readings] each."""
+
+    instruction: np.ndarray
+    wire: np.ndarray
+    domain: np.ndarray
+
+
+class _Strands(NamedTuple):
+    """Rows of wires that are displaced at some time, sorted by wire and row.
+
+    ``row``: int64[strands]; ``first``: int64[wires + 1], where each wire's begin; ``stored``: uint8[strands, domains];
+    ``content``: the same with guard domains, moved while reading; ``moved``: int64[strands], by how much it is.
+    """
+
+    row: np.ndarray
+    first: np.ndarray
+    stored: np.ndarray
+    content: np.ndarray
+    moved: np.ndarray
+
+
+class _Moves(NamedTuple):
+    """Displacements, int64[n] each: of ``strand`` by ``amount`` before ``reading``, by reading."""
+
+    reading: np.ndarray
+    strand: np.ndarray
+    amount: np.ndarray
+
+
+class _Answers(NamedTuple):
+    """Wrong answers of ``row`` to ``reading``, by reading, as in ``SourceFaults``; int64[n] each. ``held``: uint8[n],
+    what is stored there."""
+
+    reading: np.ndarray
+    row: np.ndarray
+    where: np.ndarray
+    held: np.ndarray
+
+
+class _Ends(NamedTuple):
+    """Of a wire: its guard domains, the bit that enters, and every how many instructions it is put back (0: never)."""
+
+    guard: int
+    entering_bit: int
+    realign_every: int
 
 
 def _wrong_bits(
@@ -66,18 +116,20 @@ def _wrong_bits(
     rows = int(max(faults.row.max(initial=0), faults.asked.max(initial=0))) + 1
     keys, strand = np.unique(readings.wire[faults.displaced] * rows + faults.row, return_inverse=True)
     strand_wire, strand_row = np.divmod(keys, rows)
-    strand_starts = np.searchsorted(strand_wire, np.arange(len(readings.wires) + 1))
+    first = np.searchsorted(strand_wire, np.arange(len(readings.wires) + 1))
     stored = _stored(readings, strand_wire, strand_row, wires)
     guards = (0, 0), (model.guard_domains, model.guard_domains)
     content = np.pad(stored, guards, constant_values=model.entering_bit)
     asked = _stored(readings, readings.wire[faults.answered], faults.asked, wires)
     held = np.take_along_axis(asked, readings.domain[faults.answered][:, None], axis=1).ravel()
-    found: tuple[np.ndarray, np.ndarray] = _read(
-        readings.instruction, readings.wire, readings.domain, strand_row, strand_starts, stored, content,
-        faults.displaced, strand.reshape(-1), faults.amount, faults.answered, faults.asked, faults.where, held,
-        model.guard_domains, model.entering_bit, model.faults.mitigation.realign_every,
-    )  # fmt: skip
-    return found
+    reading, row = _read(
+        _Searches(readings.instruction, readings.wire, readings.domain),
+        _Strands(strand_row, first, stored, content, np.zeros(len(keys), np.int64)),
+        _Moves(faults.displaced, strand.reshape(-1), faults.amount),
+        _Answers(faults.answered, faults.asked, faults.where, held),
+        _Ends(model.guard_domains, model.entering_bit, model.faults.mitigation.realign_every),
+    )
+    return reading, row
 
 
 def _stored(readings: Readings, wire: np.ndarray, row: np.ndarray, wires: Mapping[int, Wires]) -> np.ndarray:
@@ -106,81 +158,71 @@ def _move(wire: np.ndarray, amount: int, entering_bit: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _read(
-    instruction: np.ndarray,
-    wire: np.ndarray,
-    domain: np.ndarray,
-    strand_row: np.ndarray,
-    strand_starts: np.ndarray,
-    stored: np.ndarray,
-    content: np.ndarray,
-    displaced: np.ndarray,
-    strand: np.ndarray,
-    amount: np.ndarray,
-    answered: np.ndarray,
-    asked: np.ndarray,
-    where: np.ndarray,
-    held: np.ndarray,
-    guard: int,
-    entering_bit: int,
-    realign_every: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Go through the readings; (reading, source row) of every answer that differs from what is stored.
+def _displace(strands: _Strands, strand: int, amount: int, entering_bit: int) -> None:
+    _move(strands.content[strand], amount, entering_bit)
+    strands.moved[strand] += amount
 
-    A strand is one row of a wire that is displaced at some time: ``strand_row``, sorted within ``strand_starts`` of
-    its wire; ``stored``: uint8[strands, domains]; ``content``: the same with guard domains, moved here. ``displaced``,
-    ``strand``, ``amount``: displacements; ``answered``, ``asked``, ``where``: wrong answers, ``held`` what the row
-    stores there.
-    """
-    moved = np.zeros(len(strand_row), np.int64)
-    touched = np.zeros(len(strand_row), np.bool_)
-    away = np.zeros(len(strand_row), np.int64)  # strands that were displaced since the last realignment
-    is_away = np.zeros(len(strand_row), np.bool_)
-    aways, next_move, next_answer, found = 0, 0, 0, 0
-    out_reading, out_row = np.zeros(64, np.int64), np.zeros(64, np.int64)
-    for reading in range(len(wire)):
-        if next_answer == len(answered) and not len(displaced):
+
+@njit(cache=True, nogil=True)
+def _realign(strands: _Strands, displaced: np.ndarray, entering_bit: int) -> None:
+    """Put back the strands ``displaced`` (int64[n]), which may name one more than once."""
+    for strand in displaced:
+        if strands.moved[strand]:
+            _displace(strands, strand, -strands.moved[strand], entering_bit)
+
+
+@njit(cache=True, nogil=True)
+def _shown(strands: _Strands, wire: int, row: int, domain: int, guard: int, held: int) -> int:
+    """What row ``row`` of a wire shows for a domain that holds ``held``, whether it is a strand or not."""
+    begin, end = strands.first[wire], strands.first[wire + 1]
+    strand = begin + np.searchsorted(strands.row[begin:end], row)
+    if strand < end and strands.row[strand] == row:
+        return int(strands.content[strand, guard + domain])
+    return held
+
+
+@njit(cache=True, nogil=True)
+def _with_room(found: np.ndarray, size: int) -> np.ndarray:
+    """``found`` (int64[2, n]) as it is, or longer where it does not hold ``size``."""
+    if size <= found.shape[1]:
+        return found
+    longer = np.empty((2, 2 * size), np.int64)
+    longer[:, : found.shape[1]] = found
+    return longer
+
+
+@njit(cache=True, nogil=True)
+def _read(searches: _Searches, strands: _Strands, moves: _Moves, answers: _Answers, ends: _Ends) -> np.ndarray:
+    """Go through the readings; (reading, source row) of every answer that differs from what is stored, int64[2, n]."""
+    found, count = np.empty((2, 64), np.int64), 0
+    next_move, first_move, next_answer = 0, 0, 0  # first_move: since the last realignment
+    for reading in range(len(searches.wire)):
+        if next_answer == len(answers.reading) and not len(moves.reading):
             break
-        before = instruction[reading - 1] if reading else 0
-        if realign_every and instruction[reading] // realign_every != before // realign_every:
-            for i in range(aways):
-                _move(content[away[i]], -moved[away[i]], entering_bit)
-                moved[away[i]] = 0
-                is_away[away[i]] = False
-            aways = 0
-        while next_move < len(displaced) and displaced[next_move] == reading:
-            mine = strand[next_move]
-            if not is_away[mine]:
-                is_away[mine] = True
-                away[aways] = mine
-                aways += 1
-            _move(content[mine], amount[next_move], entering_bit)
-            moved[mine] += amount[next_move]
-            touched[mine] = True
+        instruction, wire, domain = searches.instruction[reading], searches.wire[reading], searches.domain[reading]
+        before = searches.instruction[reading - 1] if reading else 0
+        if ends.realign_every and instruction // ends.realign_every != before // ends.realign_every:
+            _realign(strands, moves.strand[first_move:next_move], ends.entering_bit)
+            first_move = next_move
+        while next_move < len(moves.reading) and moves.reading[next_move] == reading:
+            _displace(strands, moves.strand[next_move], moves.amount[next_move], ends.entering_bit)
             next_move += 1
-        begin, end = strand_starts[wire[reading]], strand_starts[wire[reading] + 1]
-        room = end - begin + 2
-        last_answer = next_answer
-        while last_answer < len(answered) and answered[last_answer] == reading:
-            last_answer += 1
-        room += last_answer - next_answer
-        if found + room > len(out_row):
-            out_reading = np.append(out_reading, np.zeros(len(out_row) + room, np.int64))
-            out_row = np.append(out_row, np.zeros(len(out_row) + room, np.int64))
-        for mine in range(begin, end):
-            if touched[mine] and content[mine, guard + domain[reading]] != stored[mine, domain[reading]]:
-                out_reading[found], out_row[found] = reading, strand_row[mine]
-                found += 1
-        while next_answer < last_answer:
-            answer = held[next_answer]
-            mine = begin + np.searchsorted(strand_row[begin:end], asked[next_answer])
-            if mine < end and strand_row[mine] == asked[next_answer] and touched[mine]:
-                answer = content[mine, guard + domain[reading]]
-            if where[next_answer] & (WHERE_MATCH if answer else WHERE_MISMATCH):
-                out_reading[found], out_row[found] = reading, asked[next_answer]
-                found += 1
+        first_answer = next_answer
+        while next_answer < len(answers.reading) and answers.reading[next_answer] == reading:
             next_answer += 1
-    return out_reading[:found], out_row[:found]
+        begin, end = strands.first[wire], strands.first[wire + 1]
+        found = _with_room(found, count + end - begin + next_answer - first_answer)
+        for strand in range(begin, end):
+            if strands.content[strand, ends.guard + domain] != strands.stored[strand, domain]:
+                found[0, count], found[1, count] = reading, strands.row[strand]
+                count += 1
+        for answer in range(first_answer, next_answer):
+            row = answers.row[answer]
+            shown = _shown(strands, wire, row, domain, ends.guard, answers.held[answer])
+            if answers.where[answer] & (WHERE_MATCH if shown else WHERE_MISMATCH):
+                found[0, count], found[1, count] = reading, row
+                count += 1
+    return found[:, :count]
 
 
 @njit(cache=True, nogil=True)
@@ -222,38 +264,43 @@ def _combine(
     return out_instruction[:found], out_row[:found], out_bits[:found]
 
 
-@njit(cache=True, nogil=True)
-def _receive(
-    instruction: np.ndarray,
-    source_row: np.ndarray,
-    bits: np.ndarray,
-    which: np.ndarray,
-    maps: np.ndarray,
-    shapes: np.ndarray,
-    height: int,
-    width: int,
-    patches: np.ndarray,
-    fill: bool,
-) -> int:
-    """How many rows receive what is wrong; with ``fill`` they are put into ``patches`` (PATCH).
+class _WrongBits(NamedTuple):
+    """What ``_combine`` gives, and ``map``: int64[n], index into the maps of ``_Receivers``."""
 
-    ``which``: int64[n], index into ``maps`` (int64[m, 4], stride and offset of y and x as in ROW_MAP) and ``shapes``
-    (int64[m, 2], of the source); ``height``, ``width``: of the layer's output.
-    """
+    instruction: np.ndarray
+    row: np.ndarray
+    bits: np.ndarray
+    map: np.ndarray
+
+
+class _Receivers(NamedTuple):
+    """``maps``: int64[m, 4], stride and offset of y and x as in ROW_MAP; ``shapes``: int64[m, 2], of the source;
+    ``height``, ``width``: of the layer's output."""
+
+    maps: np.ndarray
+    shapes: np.ndarray
+    height: int
+    width: int
+
+
+@njit(cache=True, nogil=True)
+def _receive(wrong: _WrongBits, receivers: _Receivers, patches: np.ndarray, fill: bool) -> int:
+    """How many rows receive what is wrong; with ``fill`` they are put into ``patches`` (PATCH)."""
+    height, width = receivers.height, receivers.width
     count = 0
-    for i in range(len(source_row)):
-        stride_y, stride_x, offset_y, offset_x = maps[which[i]]
-        source_height, source_width = shapes[which[i]]
-        line, x = divmod(source_row[i], source_width)
+    for i in range(len(wrong.row)):
+        stride_y, stride_x, offset_y, offset_x = receivers.maps[wrong.map[i]]
+        source_height, source_width = receivers.shapes[wrong.map[i]]
+        line, x = divmod(wrong.row[i], source_width)
         image, y = divmod(line, source_height)
         first_y, last_y = _range(y, stride_y, offset_y, height)
         first_x, last_x = _range(x, stride_x, offset_x, width)
         for to_y in range(first_y, last_y):
             for to_x in range(first_x, last_x):
                 if fill:
-                    patches[count]["instruction"] = instruction[i]
+                    patches[count]["instruction"] = wrong.instruction[i]
                     patches[count]["row"] = (image * height + to_y) * width + to_x
-                    patches[count]["bits"] = bits[i]
+                    patches[count]["bits"] = wrong.bits[i]
                 count += 1
     return count
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -24,8 +25,12 @@ from simulator.rtm.faults.resolve import (
     wrong_answers,
 )
 from simulator.rtm.faults.scheduled import Scheduled
-from simulator.rtm.faults.slots import Kind, ProgramSlots
+from simulator.rtm.faults.slots import Kind, ProgramSlots, TileSlots
+from simulator.rtm.micro.plan import TileFaults
 from simulator.rtm.wires import Wires
+
+Resolver = Callable[[TileSlots, TileCandidates], tuple[np.ndarray, Counter[str]]]
+"""From candidates of one kind in a tile to EVENT records, and what is counted of them."""
 
 
 @dataclass(eq=False)
@@ -45,7 +50,8 @@ class FaultPlan:
     first_image: int = 0
     slots: ProgramSlots | None = None
     _drawn: dict[tuple[Kind, int], Candidates] = field(default_factory=dict, repr=False)
-    _counts: dict[tuple[int, int, str], Counter[str]] = field(default_factory=dict, repr=False)
+    _stuck: dict[tuple[int, int], tuple[np.ndarray, Counter[str]]] = field(default_factory=dict, repr=False)
+    _counts: dict[tuple[int, int], Counter[str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.model = self.faults.on(self.program.target)
@@ -58,53 +64,29 @@ class FaultPlan:
             Kind.SOURCE_SEARCH: self.faults.search.candidate_rate,
             Kind.STUCK: self.faults.stuck.rate,
         }
+        correct = self.faults.mitigation.correct
+        self._resolvers: dict[Kind, Resolver] = {
+            Kind.SHIFT: partial(shift_events, shift=self.faults.shift, correct=correct),
+            Kind.SEARCH: partial(search_events, search=self.faults.search),
+            Kind.WRITE: write_events,
+        }
 
-    def tile(self, layer: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
-        """What fails in a tile's own arrays: EVENT and STUCK records (``simulator.rtm.faults.events``)."""
-        slots, faults = self._slots.tiles[layer][tile], self.faults
-        counts: Counter[str] = Counter()
-        events = [np.zeros(0, EVENT)]
-        if len(failed := self._failed(Kind.SHIFT, layer, tile)):
-            displaced, happened = shift_events(slots, failed, faults.shift, faults.mitigation.correct)
-            events.append(displaced)
-            counts += happened
-        if len(failed := self._failed(Kind.SEARCH, layer, tile)):
-            wrong, happened = search_events(slots, failed, faults.search)
-            events.append(wrong)
-            counts += happened
-        if len(failed := self._failed(Kind.WRITE, layer, tile)):
-            kept, happened = write_events(slots, failed)
-            events.append(kept)
-            counts += happened
-        stuck, happened = stuck_wires(self._failed(Kind.STUCK, layer, tile), faults.stuck)
-        self._counts[layer, tile, ""] = counts + happened
-        return sort_events(np.concatenate(events)), stuck
-
-    def patches(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> np.ndarray:
-        """What fails in the arrays of the tensors that a tile gathers: PATCH records. ``wires``: those arrays' wires
-        that hold the tensors, by index into ``Program.tensors``."""
-        shifts = self._failed(Kind.SOURCE_SHIFT, layer, tile)
-        searches = self._failed(Kind.SOURCE_SEARCH, layer, tile)
-        if not len(shifts) and not len(searches):
-            return np.zeros(0, PATCH)
-        readings = self._slots.tiles[layer][tile].readings
-        first_step = np.cumsum(np.abs(readings.steps)) - np.abs(readings.steps)
-        first = np.searchsorted(readings.instruction, shifts.instruction)
-        step = first_step[first] + shifts.slot
-        reading = np.searchsorted(first_step, step, side="right") - 1
-        failed = FailedSteps(reading, step - first_step[reading], readings.steps[reading], shifts.row, shifts.uniform)
-        index, amount, counts = displacements(failed, self.faults.shift, self.faults.mitigation.correct)
-        answered = np.searchsorted(readings.instruction, searches.instruction) + searches.slot
-        where = wrong_answers(searches.uniform, self.faults.search)
-        self._counts[layer, tile, "source_"] = counts + search_counts(where)
-        found = SourceFaults(reading[index], shifts.row[index], amount, answered, searches.row, where)
-        of_layer = self.program.layers[layer]
-        return source_patches(self.program, of_layer, of_layer.tiles[tile], readings, found, self.model, wires)
+    def faults_of(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> TileFaults:
+        """Everything that fails while a tile runs; it counts from now on. ``wires``: those that hold the tensors it
+        gathers, by index into ``Program.tensors``."""
+        events, own = self._events(layer, tile)
+        stuck, held = self._stuck_wires(layer, tile)
+        patches, in_sources = self._patches(layer, tile, wires)
+        self._counts[layer, tile] = own + held + Counter({f"source_{name}": n for name, n in in_sources.items()})
+        model = self.model
+        return TileFaults(
+            events, patches, stuck, self.faults.mitigation.realign_every, model.guard_domains, model.entering_bit
+        )
 
     def injector(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> Scheduled:
         """The same faults for the reference machine."""
-        events, stuck = self.tile(layer, tile)
-        return Scheduled(self.model, events, stuck, self.patches(layer, tile, wires))
+        found = self.faults_of(layer, tile, wires)
+        return Scheduled(self.model, found.events, found.stuck, found.patches)
 
     def counts(self) -> list[Counter[str]]:
         """What happened in each layer, in the tiles that were asked for: shift faults by outcome (``over``, ``under``,
@@ -113,9 +95,63 @@ class FaultPlan:
         (``not_switched``); wires that are ``stuck_zero`` and ``stuck_one``. ``source_...``: the same where tensors are
         gathered from."""
         layers: list[Counter[str]] = [Counter() for _ in self.program.layers]
-        for (layer, _, prefix), happened in self._counts.items():
-            layers[layer].update({prefix + name: count for name, count in happened.items() if count})
+        for (layer, _), happened in self._counts.items():
+            layers[layer].update(happened)
         return layers
+
+    def _events(self, layer: int, tile: int) -> tuple[np.ndarray, Counter[str]]:
+        """EVENT records of the tile's own arrays, and what is counted of them."""
+        events, counts = [np.zeros(0, EVENT)], Counter[str]()
+        for kind, resolve in self._resolvers.items():
+            if len(failed := self._failed(kind, layer, tile)):
+                found, happened = resolve(self._slots.tiles[layer][tile], failed)
+                events.append(found)
+                counts += happened
+        return sort_events(np.concatenate(events)), counts
+
+    def _stuck_wires(self, layer: int, tile: int) -> tuple[np.ndarray, Counter[str]]:
+        """STUCK records of the tile's own arrays, and what is counted of them. Kept, since the tiles that gather what
+        it stores ask for them too."""
+        if (layer, tile) not in self._stuck:
+            self._stuck[layer, tile] = stuck_wires(self._failed(Kind.STUCK, layer, tile), self.faults.stuck)
+        return self._stuck[layer, tile]
+
+    def _patches(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> tuple[np.ndarray, Counter[str]]:
+        """PATCH records of what fails in the arrays of the tensors that a tile gathers, and what is counted of it."""
+        shifts = self._failed(Kind.SOURCE_SHIFT, layer, tile)
+        searches = self._failed(Kind.SOURCE_SEARCH, layer, tile)
+        if not len(shifts) and not len(searches):
+            return np.zeros(0, PATCH), Counter()
+        readings = self._slots.tiles[layer][tile].readings
+        first_step = np.cumsum(np.abs(readings.steps)) - np.abs(readings.steps)
+        first = np.searchsorted(readings.instruction, shifts.instruction)
+        step = first_step[first] + shifts.slot
+        reading = np.searchsorted(first_step, step, side="right") - 1
+        failed = FailedSteps(reading, step - first_step[reading], readings.steps[reading], shifts.row, shifts.uniform)
+        index, amount, counts = displacements(failed, self.faults.shift, self.faults.mitigation.correct)
+        free = ~self._are_stuck(readings.wires, readings.wire[reading[index]], shifts.row[index])
+        index, amount = index[free], amount[free]
+        answered = np.searchsorted(readings.instruction, searches.instruction) + searches.slot
+        where = wrong_answers(searches.uniform, self.faults.search)
+        found = SourceFaults(reading[index], shifts.row[index], amount, answered, searches.row, where)
+        of_layer = self.program.layers[layer]
+        patches = source_patches(self.program, of_layer, of_layer.tiles[tile], readings, found, self.model, wires)
+        return patches, counts + search_counts(where)
+
+    def _are_stuck(self, wires: np.ndarray, wire: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """Which wires that hold gathered tensors are stuck, bool[n]. ``wires``: of ``Readings``; ``wire``: index into
+        it, ``row``; int64[n]."""
+        stuck = np.zeros(len(row), bool)
+        if not self._rates[Kind.STUCK]:
+            return stuck
+        tiles, tile_of = np.unique(wires[:, :2], axis=0, return_inverse=True)
+        tile_of = tile_of.reshape(-1)[wire]
+        for number in np.unique(tile_of).tolist():
+            tensor, tile = tiles[number].tolist()
+            there, _ = self._stuck_wires(self.program.tensors[tensor].producer, tile)
+            mine = np.flatnonzero(tile_of == number)
+            stuck[mine] = np.isin(row[mine] << 16 | wires[wire[mine], 2], there["row"] << 16 | there["column"])
+        return stuck
 
     def _failed(self, kind: Kind, layer: int, tile: int) -> TileCandidates:
         """The candidates of one kind in a tile, of all images, by instruction and slot."""

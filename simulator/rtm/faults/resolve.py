@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ir.isa import A_ACROSS, B_ACROSS, R_ACROSS
+from ir import isa
 from ir.kernel_cache import forget_stale
 from simulator.rtm.faults.displacements import FailedSteps, displacements
 from simulator.rtm.faults.events import (
@@ -23,11 +23,10 @@ from simulator.rtm.faults.events import (
     WHERE_MISMATCH,
 )
 from simulator.rtm.faults.model import SearchFaults, ShiftFaults, StuckWires
+from simulator.rtm.faults.operands import operand_cell, operand_place
 from simulator.rtm.faults.slots import TileSlots
 
-forget_stale(__file__)
-
-Int64: Any = np.int64
+forget_stale(__file__, isa.__file__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +51,14 @@ def shift_events(
     tile: TileSlots, failed: TileCandidates, shift: ShiftFaults, correct: int
 ) -> tuple[np.ndarray, Counter[str]]:
     """DISPLACE events of the tile's own wires, and how often what happened."""
-    traced = np.zeros((len(failed), 5), np.int64)
     paths = tile.paths
-    _trace_shifts(
-        tile.tile.instructions, tile.signature, paths.moves, paths.move_starts, paths.last, paths.touched,
-        np.zeros(tile.columns, np.int64), failed.instruction, failed.slot, traced,
-    )  # fmt: skip
-    operation, op, column, steps, step = traced.T
-    index, amounts, counts = displacements(
-        FailedSteps(operation, step, steps, failed.row, failed.uniform), shift, correct
-    )
+    walk = _Walk(tile.tile.instructions, tile.signature, paths.moves, paths.move_starts, paths.last, paths.touched)
+    traces = _Traces(failed.instruction, failed.slot, *np.zeros((5, len(failed)), np.int64))
+    _trace_shifts(walk, np.zeros(tile.columns, np.int64), traces)
+    steps = FailedSteps(traces.operation, traces.step, traces.steps, failed.row, failed.uniform)
+    index, amounts, counts = displacements(steps, shift, correct)
     index, amounts = _in_pieces(index, amounts)
-    events = _events(failed.at(index), op[index], DISPLACE, column[index])
+    events = _events(failed.at(index), traces.op[index], DISPLACE, traces.column[index])
     events["amount"] = amounts
     return events, counts
 
@@ -122,75 +117,95 @@ def stuck_wires(failed: TileCandidates, stuck: StuckWires) -> tuple[np.ndarray, 
     return wires[order], Counter(stuck_zero=len(failed) - ones, stuck_one=ones)
 
 
-@njit(cache=True, nogil=True)
-def _place(record: Any, operand: int) -> tuple[int, int, int]:
-    """(column, domain, across) of operand "abr"[operand]."""
-    if operand == 0:
-        return Int64(record["a_column"]), Int64(record["a_domain"]), Int64(record["flags"] & A_ACROSS)
-    if operand == 1:
-        return Int64(record["b_column"]), Int64(record["b_domain"]), Int64(record["flags"] & B_ACROSS)
-    return Int64(record["r_column"]), Int64(record["r_domain"]), Int64(record["flags"] & R_ACROSS)
+class _Walk(NamedTuple):
+    """The shifts of a tile: its RECORDs, and of its ``slots.TileSlots`` the ``signature`` of each and what ``Paths``
+    has of them."""
+
+    records: np.ndarray
+    signature: np.ndarray
+    moves: np.ndarray
+    move_starts: np.ndarray
+    last: np.ndarray
+    touched: np.ndarray
+
+
+class _Traces(NamedTuple):
+    """Candidates of shifts, by instruction and slot, and the operations they are of. All int64[n]; the last five are
+    written: ``operation`` ascends with time, and ``step`` is that of its ``steps`` (negative: downwards)."""
+
+    instruction: np.ndarray
+    slot: np.ndarray
+    operation: np.ndarray
+    op: np.ndarray
+    column: np.ndarray
+    steps: np.ndarray
+    step: np.ndarray
+
+
+class _Operation(NamedTuple):
+    """A shift operation; ``begin``: the slot of its first step in its instruction."""
+
+    number: int
+    op: int
+    column: int
+    steps: int
+    begin: int
 
 
 @njit(cache=True, nogil=True)
-def _trace_shifts(
-    records: np.ndarray,
-    signature: np.ndarray,
-    moves: np.ndarray,
-    move_starts: np.ndarray,
-    last: np.ndarray,
-    touched: np.ndarray,
-    offsets: np.ndarray,
-    instruction: np.ndarray,
-    slot: np.ndarray,
-    traced: np.ndarray,
-) -> None:
-    """Find the shift operations of candidates: walks through a tile, in detail only where there is one.
-
-    ``records`` to ``touched``: of the tile, see ``slots.Paths``; ``offsets``: int64[columns], 0; ``instruction``,
-    ``slot``: int64[n], ascending; ``traced``: int64[n, 5], out: (number of the operation, op, column, steps, step).
-    """
-    found, operation = 0, 0
-    for i in range(len(records)):
-        if found == len(slot):
+def _trace_shifts(walk: _Walk, offsets: np.ndarray, traces: _Traces) -> None:
+    """Find the shift operations of candidates: walks through a tile, in detail only where there is one. ``offsets``:
+    int64[columns], 0."""
+    found, number = 0, 0
+    for i in range(len(walk.records)):
+        if found == len(traces.slot):
             return
-        begin = 0  # slot of the next operation's first step
-        sig = signature[i]
-        move = move_starts[sig]
-        while found < len(slot) and instruction[found] == i:
-            op, operand, bit = moves[move]
-            column, domain, across = _place(records[i], operand)
-            if across:
-                column += bit
-            else:
-                domain += bit
+        record, sig = walk.records[i], walk.signature[i]
+        move, begin = walk.move_starts[sig], 0
+        while found < len(traces.slot) and traces.instruction[found] == i:
+            op, operand, bit = walk.moves[move]
+            column, domain = operand_cell(record, operand, bit)
             steps = domain - offsets[column]
             offsets[column] = domain
-            operation += 1
-            while found < len(slot) and instruction[found] == i and slot[found] < begin + abs(steps):
-                traced[found, 0], traced[found, 1], traced[found, 2] = operation, op, column
-                traced[found, 3], traced[found, 4] = steps, slot[found] - begin
-                found += 1
+            number += 1
+            found = _trace_operation(traces, found, _Operation(number, op, column, steps, begin))
             begin += abs(steps)
             move += 1
         for operand in range(3):
-            mask = touched[sig, operand]
-            if mask == 0:
-                continue
-            column, domain, across = _place(records[i], operand)
-            if not across:
-                offsets[column] = domain + last[sig, operand]
-            while across and mask:
-                if mask & np.uint64(1):
-                    offsets[column] = domain
-                mask >>= np.uint64(1)
-                column += 1
+            _finish(record, operand, walk.last[sig, operand], walk.touched[sig, operand], offsets)
     begin, column = 0, 0
-    while found < len(slot):
-        operation += 1
-        while found < len(slot) and slot[found] < begin + offsets[column]:
-            traced[found, 0], traced[found, 1], traced[found, 2] = operation, 0, column
-            traced[found, 3], traced[found, 4] = -offsets[column], slot[found] - begin
-            found += 1
+    while found < len(traces.slot):
+        number += 1
+        found = _trace_operation(traces, found, _Operation(number, 0, column, -offsets[column], begin))
         begin += offsets[column]
+        column += 1
+
+
+@njit(cache=True, nogil=True)
+def _trace_operation(traces: _Traces, found: int, operation: _Operation) -> int:
+    """Note the candidates of one operation, if there are any; the first one after it. ``found``: the first of the same
+    instruction that is not of an earlier operation."""
+    instruction, end = traces.instruction[found], operation.begin + abs(operation.steps)
+    while found < len(traces.slot) and traces.instruction[found] == instruction and traces.slot[found] < end:
+        traces.operation[found], traces.op[found] = operation.number, operation.op
+        traces.column[found], traces.steps[found] = operation.column, operation.steps
+        traces.step[found] = traces.slot[found] - operation.begin
+        found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _finish(record: Any, operand: int, last: int, touched: np.uint64, offsets: np.ndarray) -> None:
+    """Set ``offsets`` to what an instruction leaves the columns of an operand at, of which it has ``touched`` some bits
+    (uint64 mask) and bit ``last`` at last."""
+    if touched == 0:
+        return
+    column, domain, across = operand_place(record, operand)
+    if not across:
+        offsets[column] = domain + last
+        return
+    while touched:
+        if touched & np.uint64(1):
+            offsets[column] = domain
+        touched >>= np.uint64(1)
         column += 1

@@ -6,24 +6,34 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ir.program import Program
 from simulator.rtm.faults.injector import Faulty, Reading, moved
-from simulator.rtm.faults.model import WireFaults
+from simulator.rtm.faults.model import Faults, WireFaults
 from simulator.rtm.machine import Machine
 from simulator.rtm.wires import Wires
+
+StuckSources = Mapping[tuple[int, int], Mapping[tuple[int, int], bool]]
+"""(tensor, tile that stores some of it) -> the wires that are stuck there, as ``Faulty.stuck`` names them."""
 
 
 class Singly(Faulty):
     """Draws from ``generator`` as the machine runs. ``used``: the rows that can fail; ``wires``: tensor index -> the
-    wires that hold it, of every stored tensor that the tile gathers."""
+    wires that hold it, of every stored tensor that the tile gathers; ``stuck_sources``: of their tiles."""
 
     def __init__(
-        self, model: WireFaults, generator: np.random.Generator, used: int, wires: Mapping[int, Wires]
+        self,
+        model: WireFaults,
+        generator: np.random.Generator,
+        used: int,
+        wires: Mapping[int, Wires],
+        stuck_sources: StuckSources,
     ) -> None:
         super().__init__(model.guard_domains, model.entering_bit, model.faults.mitigation.realign_every)
         self.faults = model.faults
         self.generator = generator
         self.used = used
         self.wires = wires
+        self.stuck_sources = stuck_sources
         self.sources: dict[tuple[int, int, int], _Source] = {}
 
     def begin(self, machine: Machine) -> None:
@@ -97,20 +107,43 @@ class Singly(Faulty):
         if key not in self.sources:
             cells = self.wires[reading.tensor].content(reading.tile, reading.column)
             guards = (0, 0), (self.guard_domains, self.guard_domains)
-            self.sources[key] = _Source(np.pad(cells, guards, constant_values=self.entering_bit))
+            stuck = self.stuck_sources.get((reading.tensor, reading.tile), {})
+            rows = {row for row, column in stuck if column == reading.column}
+            self.sources[key] = _Source(np.pad(cells, guards, constant_values=self.entering_bit), rows)
         return self.sources[key]
 
 
-class _Source:
-    """One column of the arrays of a gathered tensor: ``cells`` bool[rows, domains], with guard domains."""
+class SinglyOfTiles:
+    """An injector for each tile of a program that runs on ``batch`` images, in turn; all draw from ``generator``."""
 
-    def __init__(self, cells: np.ndarray) -> None:
+    def __init__(self, program: Program, faults: Faults, batch: int, generator: np.random.Generator) -> None:
+        self.program = program
+        self.model = faults.on(program.target)
+        self.batch = batch
+        self.generator = generator
+        self.stuck: dict[tuple[int, int], dict[tuple[int, int], bool]] = {}
+
+    def __call__(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> Singly:
+        output = self.program.layers[layer].output
+        used = self.batch * self.program.tensors[output].positions
+        injector = Singly(self.model, self.generator, used, wires, self.stuck)
+        self.stuck[output, tile] = injector.stuck
+        return injector
+
+
+class _Source:
+    """One column of the arrays of a gathered tensor: ``cells`` bool[rows, domains], with guard domains. The wires of
+    the rows ``stuck`` stay as they are."""
+
+    def __init__(self, cells: np.ndarray, stuck: set[int]) -> None:
         self.cells = cells
+        self.stuck = stuck
         self.displaced = np.zeros(len(cells), np.int64)
 
     def displace(self, row: int, amount: int, entering_bit: bool) -> None:
-        self.cells[row] = moved(self.cells[row], amount, entering_bit)
-        self.displaced[row] += amount
+        if row not in self.stuck:
+            self.cells[row] = moved(self.cells[row], amount, entering_bit)
+            self.displaced[row] += amount
 
     def realign(self, entering_bit: bool) -> None:
         for row in np.flatnonzero(self.displaced).tolist():

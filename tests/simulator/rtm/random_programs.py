@@ -178,9 +178,9 @@ def random_layer(random: Random, tensors: list[StoredTensor], index: int, length
     )  # fmt: skip
 
 
-def target_table(row_gate_rows: int, search_or: bool = True) -> dict[str, Any]:
+def target_table(row_gate_rows: int, search_or: bool = True, entering_bit: int = 0) -> dict[str, Any]:
     array = {"rows": 256, "columns": COLUMNS, "domains": DOMAINS, "row_gate_rows": row_gate_rows}
-    wire = {"guard_domains": 0, "entering_bit": 0}
+    wire = {"guard_domains": 0, "entering_bit": entering_bit}
     return {"array": array, "wire": wire, "features": {"search_or": search_or}}
 
 
@@ -197,7 +197,8 @@ def program_of(tensors: list[StoredTensor], layers: list[LayerProgram], target: 
 def random_program(random: Random, layers: int = 2, length: int = 12) -> Program:
     tensors = [input_tensor(random)]
     programs = [random_layer(random, tensors, index, length) for index in range(layers)]
-    return program_of(tensors, programs, target_table(random.choice((64, 128)), random.random() < 0.5))
+    target = target_table(random.choice((64, 128)), random.random() < 0.5, random.randint(0, 1))
+    return program_of(tensors, programs, target)
 
 
 def random_images(random: Random, tensor: StoredTensor, batch: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -20,10 +19,8 @@ from simulator.rtm.faults.model import (
     WriteFaults,
 )
 from simulator.rtm.faults.plan import FaultPlan
-from simulator.rtm.micro.plan import TileFaults
 from simulator.rtm.prepared import Prepared
 from simulator.rtm.reference import ReferenceEngine
-from simulator.rtm.wires import Wires
 from tests.simulator.rtm.random_programs import random_images, random_program
 from tests.simulator.rtm.test_engine import assert_same, stored
 
@@ -35,25 +32,13 @@ def random_faults(random: Random) -> Faults:
         return most * random.random() if random.random() < 0.6 else 0.0
 
     guard = random.randint(0, 2)
+    by_distance = tuple(rate(2e-2) for _ in range(random.choice((0, 0, 1, 4))))
     return Faults(
-        ShiftFaults(rate(3e-3), rate(3e-3), rate(3e-3)),
+        ShiftFaults(by_distance=by_distance) if by_distance else ShiftFaults(*(rate(3e-3) for _ in range(3))),
         SearchFaults(rate(1e-3), rate(1e-3)),
         WriteFaults(rate(1e-3)),
         StuckWires(rate(1e-3), rate(1e-3)),
         Mitigation(random.choice((0, 0, 1, 5)), random.randint(0, guard), guard),
-    )
-
-
-def of_plan(plan: FaultPlan, layer: int, tile: int, wires: Mapping[int, Wires]) -> TileFaults:
-    events, stuck = plan.tile(layer, tile)
-    patches = plan.patches(layer, tile, wires)
-    return TileFaults(
-        events,
-        patches,
-        stuck,
-        plan.faults.mitigation.realign_every,
-        plan.model.guard_domains,
-        plan.model.entering_bit,
     )
 
 
@@ -64,8 +49,8 @@ def test_faulty_programs_leave_the_same_cells_as_on_the_reference_machine(random
     plan = FaultPlan(program, random_faults(random), random.randrange(1000), batch)
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
     reference = ReferenceEngine(program, batch, plan.injector)
-    fast = FastEngine(Prepared(program), batch, faults=lambda *place: of_plan(plan, *place))
-    alone = FastEngine(Prepared(program), batch, faults=lambda *place: of_plan(plan, *place))
+    fast = FastEngine(Prepared(program), batch, faults=plan.faults_of)
+    alone = FastEngine(Prepared(program), batch, faults=plan.faults_of)
     for index, layer in enumerate(program.layers):
         expected = reference.run_layer(index, tensors, keep_contents=True)
         assert_same(fast.run_layer(index, tensors, keep_contents=True), expected)
@@ -84,7 +69,7 @@ def test_threads_and_block_sizes_change_nothing(random: Random, batch: int) -> N
     tensors = {0: stored(random_images(random, program.tensors[0], batch))}
 
     def run(threads: int, pool: ThreadPoolExecutor | None, wear: bool) -> LayerResult:
-        engine = FastEngine(Prepared(program), batch, threads, pool, lambda *place: of_plan(plan, *place), wear)
+        engine = FastEngine(Prepared(program), batch, threads, pool, plan.faults_of, wear)
         return engine.run_layer(0, tensors, keep_contents=True)
 
     alone = run(1, None, False)

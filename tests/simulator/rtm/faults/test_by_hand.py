@@ -10,6 +10,7 @@ from ir.isa import Field, Op
 from ir.program import Tile
 from simulator.rtm.counters import Rows
 from simulator.rtm.faults.events import DISPLACE, EVENT, PATCH, STUCK, TAG, UNSWITCHED, WHERE_MATCH, WHERE_MISMATCH
+from simulator.rtm.faults.injector import Reading
 from simulator.rtm.faults.model import (
     Faults,
     Mitigation,
@@ -22,6 +23,7 @@ from simulator.rtm.faults.model import (
 from simulator.rtm.faults.scheduled import Scheduled
 from simulator.rtm.faults.singly import Singly
 from simulator.rtm.machine import Layout, Machine, TileRun, run_tile
+from simulator.rtm.wires import Wires
 from tests.programs import macro, tile
 
 COLUMN, DOMAINS = 3, 6
@@ -29,7 +31,7 @@ COLUMN, DOMAINS = 3, 6
 
 def machine(faults: Faults, content: str = "110100", guard: int = 0, entering: int = 0, used: int = 1) -> Machine:
     """Two rows of 5 columns; both hold ``content`` (lowest domain first) in column 3, but only ``used`` can fail."""
-    injector = Singly(WireFaults(faults, guard, entering), np.random.default_rng(0), used, {})
+    injector = Singly(WireFaults(faults, guard, entering), np.random.default_rng(0), used, {}, {})
     made = Machine(2, 5, DOMAINS, injector)
     made.cells[:, COLUMN] = [bit == "1" for bit in content]
     injector.begin(made)
@@ -68,7 +70,8 @@ def test_a_failed_shift_displaces_the_wire_for_good(shift: ShiftFaults, steps: l
 def test_a_failure_by_distance_is_one_step_whatever_the_distance() -> None:
     seen = set()
     for seed in range(20):
-        injector = Singly(WireFaults(Faults(ShiftFaults(by_distance=(0, 1)))), np.random.default_rng(seed), 1, {})
+        model = WireFaults(Faults(ShiftFaults(by_distance=(0, 1))))
+        injector = Singly(model, np.random.default_rng(seed), 1, {}, {})
         made = Machine(1, 5, DOMAINS, injector)
         made.cells[0, COLUMN] = [1, 1, 0, 1, 0, 0]
         made.execute(Shift(COLUMN, 5))
@@ -134,6 +137,16 @@ def test_a_stuck_wire_reads_as_it_is_stuck_and_is_neither_written_nor_displaced(
     made.execute(Shift(COLUMN, 2))
     assert shown(made) == "111111"
     assert shown(made, row=1) == "110100"
+
+
+def test_a_stuck_source_wire_shows_its_value_however_it_is_displaced() -> None:
+    """Four rows of ones, of which rows 1 and 3 are stuck at 1, are displaced by 2, then read in the highest domain: the
+    zeros that have entered show in rows 0 and 2."""
+    wires = Wires(np.array([[0, COLUMN]]), np.full((1, DOMAINS, 1), 0b1111, np.uint64))
+    stuck = {(1, 0): {(1, COLUMN): True, (2, COLUMN + 1): True, (3, COLUMN): True}}
+    injector = Singly(WireFaults(Faults(ShiftFaults(over=1))), np.random.default_rng(0), 4, {1: wires}, stuck)
+    reading = Reading(1, 0, COLUMN, DOMAINS - 1, 2, np.array([0, 1, 2, 3]))
+    assert injector.received(np.ones(4, bool), 0, reading).tolist() == [False, True, False, True]
 
 
 # --- scheduled ----------------------------------------------------------------------------------------------------

@@ -10,13 +10,15 @@ from ir.isa import Field, Op
 from ir.program import ROW_MAP, LayerProgram, Program, StoredTensor
 from simulator.rtm.faults.model import Faults, Mitigation, SearchFaults, ShiftFaults, StuckWires, WriteFaults
 from simulator.rtm.faults.plan import FaultPlan
-from simulator.rtm.faults.singly import Singly
+from simulator.rtm.faults.singly import SinglyOfTiles
 from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.reference import InjectorOfTile, ReferenceEngine
 from tests.programs import fields, macro, tile
-from tests.simulator.rtm.random_programs import program_of, target_table
+from tests.simulator.rtm.random_programs import DOMAINS, program_of, target_table
 
-SIDE = 64
+IMAGES = 2
+"""Each fails on its own: images that failed alike would be no samples of that distribution."""
+SIDES = 32, 64
 RUNS = 2
 SHIFTS = ShiftFaults(over=0.03, under=0.02, pinning=0.02)
 
@@ -24,8 +26,8 @@ SHIFTS = ShiftFaults(over=0.03, under=0.02, pinning=0.02)
 def small_program() -> Program:
     """Two inputs, their sum and a multiple in one layer, a difference of what that stored in the next. All rows hold
     the same, so that each row of a run is a sample."""
-    shape = (2, SIDE, SIDE)
-    x, y = Field(3, 2, 4), Field(4, 1, 3, across=True)
+    shape = (2, *SIDES)
+    x, y = Field(3, 2, 4), Field(4, DOMAINS - 2, 3, across=True)
     total, difference = Field(8, 1, 5), Field(9, 3, 6, signed=True)
     first = [
         macro(Op.GATHER, x, imm=0),
@@ -47,8 +49,8 @@ def small_program() -> Program:
 
 def samples(program: Program, faults: InjectorOfTile) -> list[np.ndarray]:
     """The values of all channels in one number a row, for each layer; int64[rows]."""
-    image = np.repeat(np.array([[5], [3]], np.int32), SIDE * SIDE, axis=1)
-    engine = ReferenceEngine(program, 1, faults)
+    image = np.repeat(np.array([[5], [3]], np.int32), IMAGES * SIDES[0] * SIDES[1], axis=1)
+    engine = ReferenceEngine(program, IMAGES, faults)
     tensors = {0: image}
     for index, layer in enumerate(program.layers):
         tensors[layer.output] = engine.run_layer(index, tensors).output
@@ -67,6 +69,7 @@ CASES = {
     "search": (Faults(search=SearchFaults(0.02, 0.05)), 0),
     "write": (Faults(write=WriteFaults(0.05)), 0),
     "stuck": (Faults(stuck=StuckWires(0.03, 0.05)), 0),
+    "stuck and displaced": (Faults(ShiftFaults(over=0.2), stuck=StuckWires(zero=0.2)), 1),
     "all": (Faults(SHIFTS, SearchFaults(0.01, 0.01), WriteFaults(0.01), StuckWires(0.01, 0.01)), 1),
 }
 
@@ -77,12 +80,11 @@ def test_a_plan_and_single_draws_agree(name: str) -> None:
     program = small_program()
     program.target["wire"] = {"guard_domains": 0, "entering_bit": entering_bit}
     slots = ProgramSlots(program)
-    model = faults.on(program.target)
     generator = np.random.default_rng(4)
     planned, single = [], []
     for seed in range(RUNS):
-        planned.append(samples(program, FaultPlan(program, faults, seed, 1, slots=slots).injector))
-        single.append(samples(program, lambda layer, tile, wires: Singly(model, generator, SIDE * SIDE, wires)))
+        planned.append(samples(program, FaultPlan(program, faults, seed, IMAGES, slots=slots).injector))
+        single.append(samples(program, SinglyOfTiles(program, faults, IMAGES, generator)))
     for layer in range(2):
         one, other = (np.concatenate([run[layer] for run in runs]) for runs in (planned, single))
         counts = np.stack([np.bincount(values, minlength=1 << 12) for values in (one, other)])

@@ -55,7 +55,7 @@ def test_slots_of_one_image() -> None:
 
 def test_a_wire_pinned_at_the_first_step_misses_all_of_them_in_pieces_that_fit() -> None:
     pinned = plan(Faults(ShiftFaults(pinning=1)))
-    events, _ = pinned.tile(0, 0)
+    events = pinned.faults_of(0, 0, {}).events
     up = [(0, 0, DISPLACE, 3, amount, row) for row in (0, 1) for amount in (-127, -73)]
     down = [(1, 0, DISPLACE, 3, amount, row) for row in (0, 1) for amount in (127, 73)]
     assert events.tolist() == up + down
@@ -65,12 +65,12 @@ def test_a_wire_pinned_at_the_first_step_misses_all_of_them_in_pieces_that_fit()
 def test_what_a_code_corrects_is_counted_and_has_no_effect() -> None:
     mitigation = Mitigation(correct=200, guard_domains=200)
     corrected = plan(Faults(ShiftFaults(pinning=1), mitigation=mitigation), images=3)
-    assert len(corrected.tile(0, 0)[0]) == 0
+    assert len(corrected.faults_of(0, 0, {}).events) == 0
     assert corrected.counts() == [{"pinned": 12, "corrected": 12}]
 
 
 def test_searches_and_cells_are_named_by_operation() -> None:
-    events, _ = plan(Faults(search=SearchFaults(0, 1), write=WriteFaults(1)), images=2).tile(0, 0)
+    events = plan(Faults(search=SearchFaults(0, 1), write=WriteFaults(1)), images=2).faults_of(0, 0, {}).events
     rows = range(4)
     first, second = (
         [(number, 0, TAG, 2, 0, row) for row in rows] + [(number, 1, UNSWITCHED, 0, 0, row) for row in rows]
@@ -81,15 +81,15 @@ def test_searches_and_cells_are_named_by_operation() -> None:
 
 def test_stuck_wires_are_those_of_the_columns_in_use() -> None:
     stuck = plan(Faults(stuck=StuckWires(one=1)), images=2)
-    wires = stuck.tile(0, 0)[1]
+    wires = stuck.faults_of(0, 0, {}).stuck
     assert wires.dtype == STUCK
     assert wires.tolist() == [(column, row, 1) for column in range(4) for row in range(4)]
     assert stuck.counts() == [{"stuck_one": 16}]
 
 
 def test_a_tile_without_failures_has_no_events() -> None:
-    events, stuck = plan(Faults()).tile(0, 0)
-    assert len(events) == len(stuck) == len(plan(Faults()).patches(0, 0, {})) == 0
+    found = plan(Faults()).faults_of(0, 0, {})
+    assert len(found.events) == len(found.stuck) == len(found.patches) == 0
 
 
 def test_a_code_needs_the_guard_domains_of_the_target_or_of_the_file() -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,15 +15,16 @@ from ir.program import ROW_MAP, LayerProgram, Program, StoredTensor
 from simulator.rtm.counters import Rows
 from simulator.rtm.faults.events import PATCH, WHERE_MATCH, WHERE_MISMATCH
 from simulator.rtm.faults.injector import Injector, Reading, moved
-from simulator.rtm.faults.model import Faults, Mitigation, WireFaults
+from simulator.rtm.faults.model import Faults, Mitigation, ShiftFaults, StuckWires, WireFaults
 from simulator.rtm.faults.patches import SourceFaults, source_patches
+from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.machine import Layout, Machine, run_tile
 from simulator.rtm.reference import ReferenceEngine
 from simulator.rtm.wires import Wires
 from tests.programs import fields, macro, tile
 from tests.simulator.rtm.faults.test_plan import stored
-from tests.simulator.rtm.random_programs import program_of, random_images, random_program, target_table
+from tests.simulator.rtm.random_programs import DOMAINS, program_of, random_images, random_program, target_table
 
 
 class ByHand(Injector):
@@ -112,9 +114,9 @@ def test_patches_are_what_moving_every_wire_gives(random: Random, batch: int) ->
         np.testing.assert_array_equal(found, np.array(wanted, PATCH))
 
 
-def gathering_program(row_map: tuple[int, int, int, int]) -> Program:
-    """A layer that stores two bits of an image of 2 x 2 in domains 0 and 1 of column 3, and one that gathers them."""
-    place = Field(3, 0, 2)
+def gathering_program(row_map: tuple[int, int, int, int], domain: int = 0) -> Program:
+    """A layer that stores two bits of an image of 2 x 2 from ``domain`` on in column 3, and one that gathers them."""
+    place = Field(3, domain, 2)
     shape = (1, 2, 2)
     image = StoredTensor("image", shape, -1, fields((0, Field(0, 0, 2))))
     tensors = [image, *(StoredTensor(name, shape, index, fields((0, place))) for index, name in enumerate("ab"))]
@@ -161,3 +163,29 @@ def test_a_displaced_wire_shows_its_neighbouring_domains() -> None:
     assert patches_of(plain, displaced=[1], row=[3], amount=[1]) == []
     both = {"answered": [1], "asked": [1], "where": [WHERE_MATCH]}
     assert patches_of(plain, displaced=[1], row=[1], amount=[1], **both) == []
+
+
+@pytest.mark.parametrize(("entering_bit", "patches"), [(0, [(0, row, 0b11) for row in range(4)]), (1, [])])
+def test_certain_displacements_show_the_bit_that_enters(entering_bit: int, patches: list[tuple[int, ...]]) -> None:
+    """Every step of a wire of ones is one too far: the top two domains are lost before they are read."""
+    assert planned_patches(entering_bit, Faults(ShiftFaults(over=1))) == patches
+
+
+@pytest.mark.parametrize("entering_bit", [0, 1])
+@pytest.mark.parametrize("one", [0, 1])
+def test_stuck_wires_show_their_value_when_displaced(entering_bit: int, one: int) -> None:
+    """Whatever enters: rows receive what their wires are stuck at, which is what is stored, and nothing is flipped."""
+    faults = Faults(ShiftFaults(over=1), stuck=StuckWires(1 - one, one))
+    assert planned_patches(entering_bit, faults, one) == []
+
+
+def planned_patches(entering_bit: int, faults: Faults, stored_bit: int = 1) -> list[tuple[int, int, int]]:
+    """Those of a plan for the second layer, which gathers the top two domains of four wires that hold ``stored_bit``
+    throughout. Each of the 15 steps that take a wire to its top domain is one too far, stuck or not."""
+    program = gathering_program((1, 1, 0, 0), DOMAINS - 2)
+    program.target["wire"]["entering_bit"] = entering_bit
+    plane = np.full((1, DOMAINS, 1), 0b1111 * stored_bit, np.uint64)
+    plan = FaultPlan(program, faults, seed=1, images=1)
+    found = plan.faults_of(1, 0, {1: Wires(np.array([[0, 3]]), plane)})
+    assert plan.counts()[1]["source_over"] == 4 * (DOMAINS - 1)
+    return found.patches.tolist()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ir.program import Program
 from simulator.rtm.faults.model import Faults, Mitigation, SearchFaults, ShiftFaults, StuckWires, WriteFaults
 from simulator.rtm.faults.plan import FaultPlan
-from simulator.rtm.faults.singly import Singly
+from simulator.rtm.faults.singly import SinglyOfTiles
 from simulator.rtm.faults.slots import ProgramSlots
 from simulator.rtm.reference import InjectorOfTile, ReferenceEngine
 from tests.simulator.rtm.random_programs import random_images, random_program
@@ -38,12 +38,6 @@ def stored(images: np.ndarray) -> np.ndarray:
     """(N, C, H, W) as int32[C, rows], rows filled up to whole words."""
     channels = images.swapaxes(0, 1).reshape(images.shape[1], -1).astype(np.int32)
     return np.ascontiguousarray(np.pad(channels, ((0, 0), (0, -channels.shape[1] % 64))))
-
-
-def singly(program: Program, faults: Faults, batch: int, generator: np.random.Generator) -> InjectorOfTile:
-    model = faults.on(program.target)
-    rows = [batch * program.tensors[layer.output].positions for layer in program.layers]
-    return lambda layer, tile, wires: Singly(model, generator, rows[layer], wires)
 
 
 def run_all(program: Program, images: np.ndarray, faults: InjectorOfTile | None) -> list[np.ndarray]:
@@ -79,7 +73,7 @@ def test_faults_that_are_certain_are_the_same_drawn_either_way(name: str, random
     mitigation = Mitigation(random.choice((0, 1, 3)), correct, guard)
     faults = replace(CERTAIN[name], mitigation=mitigation)
     plan = FaultPlan(program, faults, seed=1, images=batch)
-    wanted = run_all(program, images, singly(program, faults, batch, np.random.default_rng(0)))
+    wanted = run_all(program, images, SinglyOfTiles(program, faults, batch, np.random.default_rng(0)))
     assert_same(run_all(program, images, plan.injector), wanted)
 
 
@@ -113,7 +107,7 @@ def test_seeds_trials_and_images_fail_differently() -> None:
     program = random_program(Random(9))
     some = Faults(ShiftFaults(over=0.02))
     plans = [FaultPlan(program, some, seed, 1, trial, first) for seed, trial, first in np.ndindex(2, 2, 2)]
-    events = {plan.tile(0, 0)[0].tobytes() for plan in plans}
+    events = {plan.faults_of(0, 0, {}).events.tobytes() for plan in plans}
     assert len(events) == 8
 
 
