@@ -86,7 +86,8 @@ def addition_seconds(words: int, lanes: int, count: int = 2000) -> float:
         array_rows=1,
     )
     singles = no_singles(-(-words // lanes))
-    return _best(lambda: kernels.run_words(code, tables, singles, outcome, 0, words, (0,) * lanes)) / count
+    memory = np.empty(kernels.planes_size(code, lanes), np.uint64)
+    return _best(lambda: kernels.run_words(code, tables, singles, outcome, memory, 0, words, (0,) * lanes)) / count
 
 
 def _best(work: Callable[[], object], repetitions: int = 15) -> float:

@@ -6,6 +6,7 @@ words, the rows beyond batch x positions meaningless.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -87,8 +88,21 @@ class _Job:
             wear.hottest,
             self.array_rows,
         )
-        kernels.run_words(self.code, self.tables, self.singles, outcome, *words, (0,) * lanes)
+        memory = _working_memory(kernels.planes_size(self.code, lanes))
+        kernels.run_words(self.code, self.tables, self.singles, outcome, memory, *words, (0,) * lanes)
         return written, wear
+
+
+_of_thread = threading.local()
+
+
+def _working_memory(size: int) -> np.ndarray:
+    """uint64[at least ``size``] with anything in it, the same for every call of a thread: fresh pages would cost more
+    than the work of small tiles."""
+    memory: np.ndarray | None = getattr(_of_thread, "memory", None)
+    if memory is None or len(memory) < size:
+        memory = _of_thread.memory = np.empty(size, np.uint64)
+    return memory
 
 
 def choose_lanes(words: int, tiles: int, threads: int) -> int:

@@ -293,15 +293,31 @@ def _execute(
 
 
 @njit(nogil=True)
-def _prepare(planes: np.ndarray, code: TileCode, word: int, words: int, n: int, whole: bool) -> None:
-    """Zeros and resident bits in the ``words`` row words from ``word`` on. ``whole``: zeros in the unused cells too."""
-    for spans in (code.spans, code.wires) if whole else (code.spans, code.spans[:0]):
-        for span in range(len(spans)):
-            begin = spans[span, 0] * n
-            planes[begin : begin + spans[span, 1] * n] = 0
+def _clear(planes: np.ndarray, first: int, cells: int, n: int) -> None:
+    planes[first * n : (first + cells) * n] = 0
+
+
+@njit(nogil=True)
+def _prepare(
+    planes: np.ndarray, code: TileCode, word: int, words: int, n: int, whole: bool, kept: np.ndarray, domains: int
+) -> None:
+    """Zeros and resident bits in the ``words`` row words from ``word`` on. Cells not in use need zeros only where
+    ``whole`` wires may move, and in the columns ``kept``, whose ``domains`` are looked at afterwards."""
+    for span in range(len(code.spans)):
+        _clear(planes, code.spans[span, 0], code.spans[span, 1], n)
+    if whole:
+        for span in range(len(code.wires)):
+            _clear(planes, code.wires[span, 0], code.wires[span, 1], n)
+    for column in kept:
+        _clear(planes, column * code.pitch, domains, n)
     for index in range(len(code.resident_cells)):
         for lane in range(words):
             planes[code.resident_cells[index] * n + lane] = code.resident_bits[index, word + lane]
+
+
+def planes_size(code: TileCode, lanes: int) -> int:
+    """uint64 that ``run_words`` works in."""
+    return (code.columns * code.pitch + 1) * lanes + 8
 
 
 @njit(nogil=True)
@@ -327,29 +343,31 @@ def run_words(
     tables: RowTables,
     singles: Singles,
     outcome: Outcome,
+    memory: np.ndarray,
     first_word: int,
     stop_word: int,
     lanes: Lanes,
 ) -> None:
     """Run a tile on the row words [first_word, stop_word), ``len(lanes)`` words at a time. ``singles``: planned for
-    blocks of as many words. Nothing is checked here: ``engine`` does."""
+    blocks of as many words; ``memory``: uint64[at least ``planes_size``], to work in. Nothing is checked here:
+    ``engine`` does."""
     n, cells = len(lanes), code.columns * code.pitch + 1  # the last one for the key line
-    planes = np.empty(cells * n + 8, np.uint64)
-    skew = (-Int64(planes.ctypes.data) % 64) // 8  # vectors that do not straddle cache lines
-    planes = planes[skew : skew + cells * n]
+    skew = (-Int64(memory.ctypes.data) % 64) // 8  # vectors that do not straddle cache lines
+    planes = memory[skew : skew + cells * n]
     scratch = Scratch(np.zeros(64 * n, np.uint64), np.zeros(ROWS_PER_WORD, np.int32), np.zeros(OPCODES * n, np.uint64))
     room = make_block(singles, code.columns, code.pitch, n, scratch.bits)
-    dirty = True  # unused cells may hold anything
     for word in range(first_word, stop_word, n):
-        words = min(n, stop_word - word)
-        _prepare(planes, code, word, words, n, dirty)
+        words, number = min(n, stop_word - word), word // n
+        moving = singles.first_event[number] < singles.first_event[number + 1]
+        stuck = singles.first_stuck[number] < singles.first_stuck[number + 1]
+        domains = outcome.contents.shape[1]
+        _prepare(planes, code, word, words, n, moving or stuck, outcome.columns, domains)
         scratch.counts[:] = 0
-        block = begin_tile(planes, room, singles, word // n)
+        block = begin_tile(planes, room, singles, number)
         _execute(planes, code, tables, word, scratch, singles.code, block, lanes)
         _unload(planes, code.stores, outcome.output, outcome.output_size, word, lanes)
         _count_written(scratch, words, n, outcome.written_bits)
         _keep(planes, code.pitch, word, words, n, outcome)
-        dirty = block.any_stuck or len(block.events) > 0
         if singles.wear:
             shape, rows = (code.columns, singles.domains, code.pitch), words * ROWS_PER_WORD
             add_block(block.wear, shape, block.first_row, rows, outcome.array_rows, outcome.writes, outcome.hottest)
