@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ir.errors import UserError
 from ir.program import LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm import kernels
 from simulator.rtm.counters import CLASSES
+from simulator.rtm.faults.plan import RunAll
 from simulator.rtm.kernels import Outcome, TileCode
 from simulator.rtm.micro.code import encode
 from simulator.rtm.micro.plan import NO_FAULTS, Singles, TileFaults, no_singles, plan_singles
@@ -29,13 +30,21 @@ from simulator.rtm.wear import NO_WEAR, LayerWear, TileWear, no_wear
 from simulator.rtm.wires import Wires
 
 ROWS_PER_WORD = 64
-FaultsOfTile = Callable[[int, int, Mapping[int, Wires]], TileFaults]
-"""What fails in a tile, by layer, tile and the wires of the tensors stored so far."""
+
+
+class FaultsOfTile(Protocol):
+    """What fails in a tile: see ``FaultPlan.faults_of``."""
+
+    def __call__(
+        self, layer: int, tile: int, wires: Mapping[int, Wires], threads: int, run_all: RunAll
+    ) -> TileFaults: ...
+
+
 BLOCK_COST = {4: 18, 8: 23, 16: 40, 32: 73}
 """Words run at once -> time of one addition, about ns. Each key is a specialisation of the kernel, 7 s to compile."""
 WEAR_LANES = 4
 """The counters of more words at once do not fit the caches."""
-TASKS_PER_THREAD = 4
+TASKS_PER_THREAD = 16
 
 T = TypeVar("T")
 
@@ -248,7 +257,7 @@ class FastEngine:
     ) -> _Job:
         layer = self.program.layers[index]
         tile = layer.tiles[number]
-        faults = self.faults(index, number, self.wires) if self.faults else NO_FAULTS
+        faults = self.faults(index, number, self.wires, self.threads, self._map) if self.faults else NO_FAULTS
         part: Part = "arrays" if keep_contents else "wires" if self.faults or self.count_wear else "cells"
         statics = self.prepared.tile(index, number, part, faults.guard)
         words, domains = output.shape[1] // ROWS_PER_WORD, self._array("domains")

@@ -48,16 +48,15 @@ def source_patches(
     """PATCH records by instruction and row. ``wires``: by tensor, at least of those that the faults are in."""
     reading, source_row = _wrong_bits(readings, faults, model, wires)
     instruction, source_row, bits = _combine(reading, source_row, readings.instruction, readings.bit)
-    distinct, which = np.unique(instruction, return_inverse=True)
-    gathers = tile.gathers[gather_index(tile.instructions[distinct])]
+    begins = np.append(True, instruction[1:] != instruction[:-1])[: len(instruction)]
+    gathers = tile.gathers[gather_index(tile.instructions[instruction[begins]])]
     row_maps = layer.row_maps[gathers["row_map"]]
     shapes = np.array([tensor.shape[1:] for tensor in program.tensors], np.int64)[gathers["tensor"]]
     maps = np.stack([row_maps[name].astype(np.int64) for name in row_maps.dtype.names], axis=1)
     _, height, width = program.tensors[layer.output].shape
-    wrong = _WrongBits(instruction, source_row, bits, which.reshape(-1))
+    wrong = _WrongBits(instruction, source_row, bits, np.cumsum(begins) - 1)
     receivers = _Receivers(maps, shapes, height, width)
-    patches = np.zeros(_receive(wrong, receivers, np.zeros(0, PATCH), False), PATCH)
-    _receive(wrong, receivers, patches, True)
+    patches = _receive(wrong, receivers, np.empty(len(instruction), PATCH))
     return patches if _ascending(patches) else patches[np.lexsort((patches["row"], patches["instruction"]))]
 
 
@@ -230,6 +229,9 @@ def _range(source: int, stride: int, offset: int, size: int) -> tuple[int, int]:
     """[begin, end) of the output coordinates below ``size`` that receive from the source coordinate ``source``."""
     if stride == 0:
         return 0, size if source == offset else 0
+    if stride == 1:
+        inside = 0 <= source - offset < size
+        return source - offset if inside else 0, source - offset + 1 if inside else 0
     coordinate = (source - offset) // stride
     if coordinate * stride + offset != source or coordinate < 0 or coordinate >= size:
         return 0, 0
@@ -284,8 +286,9 @@ class _Receivers(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _receive(wrong: _WrongBits, receivers: _Receivers, patches: np.ndarray, fill: bool) -> int:
-    """How many rows receive what is wrong; with ``fill`` they are put into ``patches`` (PATCH)."""
+def _receive(wrong: _WrongBits, receivers: _Receivers, patches: np.ndarray) -> np.ndarray:
+    """PATCH records of the rows that receive what is wrong. ``patches``: PATCH records that may be overwritten, for the
+    usual case that few are received more than once."""
     height, width = receivers.height, receivers.width
     count = 0
     for i in range(len(wrong.row)):
@@ -295,14 +298,18 @@ def _receive(wrong: _WrongBits, receivers: _Receivers, patches: np.ndarray, fill
         image, y = divmod(line, source_height)
         first_y, last_y = _range(y, stride_y, offset_y, height)
         first_x, last_x = _range(x, stride_x, offset_x, width)
+        needed = count + (last_y - first_y) * (last_x - first_x)
+        if needed > len(patches):
+            longer = np.empty(2 * needed, patches.dtype)
+            longer[:count] = patches[:count]
+            patches = longer
         for to_y in range(first_y, last_y):
             for to_x in range(first_x, last_x):
-                if fill:
-                    patches[count]["instruction"] = wrong.instruction[i]
-                    patches[count]["row"] = (image * height + to_y) * width + to_x
-                    patches[count]["bits"] = wrong.bits[i]
+                patches[count]["instruction"] = wrong.instruction[i]
+                patches[count]["row"] = (image * height + to_y) * width + to_x
+                patches[count]["bits"] = wrong.bits[i]
                 count += 1
-    return count
+    return patches[:count]
 
 
 @njit(cache=True, nogil=True)

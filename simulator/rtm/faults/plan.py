@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from ir.program import Program
 from simulator.rtm.faults.displacements import FailedSteps, displacements
-from simulator.rtm.faults.draw import Candidates, draw_candidates, image_generator
+from simulator.rtm.faults.draw import draw_candidates, image_generator
 from simulator.rtm.faults.events import EVENT, PATCH, sort_events
 from simulator.rtm.faults.model import Faults
 from simulator.rtm.faults.patches import SourceFaults, source_patches
@@ -31,6 +31,26 @@ from simulator.rtm.wires import Wires
 
 Resolver = Callable[[TileSlots, TileCandidates], tuple[np.ndarray, Counter[str]]]
 """From candidates of one kind in a tile to EVENT records, and what is counted of them."""
+Found = tuple[np.ndarray, np.ndarray, Counter[str]]
+"""EVENT records, PATCH records, and what is counted of them."""
+RunAll = Callable[[Sequence[Callable[[], Found]]], Sequence[Found]]
+"""Executes tasks, in any order; their results in order."""
+EVENTS_A_PART = 2000
+"""Expected in a tile, below which images are not worth dividing among threads."""
+
+
+def in_turn(tasks: Sequence[Callable[[], Found]]) -> list[Found]:
+    """One task after the other."""
+    return [task() for task in tasks]
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Candidates of some images, by slot, then image: int64[n] each, ``uniform`` as in ``Candidates``."""
+
+    slots: np.ndarray
+    image: np.ndarray
+    uniform: np.ndarray
 
 
 @dataclass(eq=False)
@@ -49,7 +69,7 @@ class FaultPlan:
     trial: int = 0
     first_image: int = 0
     slots: ProgramSlots | None = None
-    _drawn: dict[tuple[Kind, int], Candidates] = field(default_factory=dict, repr=False)
+    _drawn: dict[tuple[Kind, range], _Drawn] = field(default_factory=dict, repr=False)
     _stuck: dict[tuple[int, int], tuple[np.ndarray, Counter[str]]] = field(default_factory=dict, repr=False)
     _counts: dict[tuple[int, int], Counter[str]] = field(default_factory=dict, repr=False)
 
@@ -71,17 +91,43 @@ class FaultPlan:
             Kind.WRITE: write_events,
         }
 
-    def faults_of(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> TileFaults:
+    def faults_of(
+        self, layer: int, tile: int, wires: Mapping[int, Wires], threads: int = 1, run_all: RunAll = in_turn
+    ) -> TileFaults:
         """Everything that fails while a tile runs; it counts from now on. ``wires``: those that hold the tensors it
-        gathers, by index into ``Program.tensors``."""
-        events, own = self._events(layer, tile)
-        stuck, held = self._stuck_wires(layer, tile)
-        patches, in_sources = self._patches(layer, tile, wires)
-        self._counts[layer, tile] = own + held + Counter({f"source_{name}": n for name, n in in_sources.items()})
-        model = self.model
+        gathers, by index into ``Program.tensors``. Many events are worked out by ``run_all`` in ``threads`` parts, then
+        records are in order within every part, which is some of the images."""
+        stuck, counts = self._stuck_wires(layer, tile)
+        for tensor in np.unique(self._slots.tiles[layer][tile].readings.wires[:, 0]).tolist():
+            for source in range(len(self.program.layers[self.program.tensors[tensor].producer].tiles)):
+                self._stuck_wires(self.program.tensors[tensor].producer, source)  # before threads ask for it
+        parts = min(threads, self.images) if self._events_a_tile > EVENTS_A_PART else 1
+        edges = [self.images * part // parts for part in range(parts + 1)]
+        some = [range(first, stop) for first, stop in zip(edges[:-1], edges[1:], strict=True)]
+        found = run_all([partial(self._part, layer, tile, wires, images) for images in some])
+        for _, _, happened in found:
+            counts = counts + happened
+        self._counts[layer, tile] = counts
         return TileFaults(
-            events, patches, stuck, self.faults.mitigation.realign_every, model.guard_domains, model.entering_bit
+            np.concatenate([events for events, _, _ in found]),
+            np.concatenate([patches for _, patches, _ in found]),
+            stuck,
+            self.faults.mitigation.realign_every,
+            self.model.guard_domains,
+            self.model.entering_bit,
         )
+
+    @cached_property
+    def _events_a_tile(self) -> float:
+        """Expected, of a tile of average size."""
+        slots = [rate * int(self._slots.edges(kind)[-1]) for kind, rate in self._rates.items() if rate]
+        return sum(slots) * self.images / sum(map(len, self._slots.tiles))
+
+    def _part(self, layer: int, tile: int, wires: Mapping[int, Wires], images: range) -> Found:
+        """Events and patches of some images."""
+        events, own = self._events(layer, tile, images)
+        patches, in_sources = self._patches(layer, tile, wires, images)
+        return events, patches, own + Counter({f"source_{name}": count for name, count in in_sources.items()})
 
     def injector(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> Scheduled:
         """The same faults for the reference machine."""
@@ -99,11 +145,11 @@ class FaultPlan:
             layers[layer].update(happened)
         return layers
 
-    def _events(self, layer: int, tile: int) -> tuple[np.ndarray, Counter[str]]:
+    def _events(self, layer: int, tile: int, images: range) -> tuple[np.ndarray, Counter[str]]:
         """EVENT records of the tile's own arrays, and what is counted of them."""
         events, counts = [np.zeros(0, EVENT)], Counter[str]()
         for kind, resolve in self._resolvers.items():
-            if len(failed := self._failed(kind, layer, tile)):
+            if len(failed := self._failed(kind, layer, tile, images)):
                 found, happened = resolve(self._slots.tiles[layer][tile], failed)
                 events.append(found)
                 counts += happened
@@ -113,13 +159,16 @@ class FaultPlan:
         """STUCK records of the tile's own arrays, and what is counted of them. Kept, since the tiles that gather what
         it stores ask for them too."""
         if (layer, tile) not in self._stuck:
-            self._stuck[layer, tile] = stuck_wires(self._failed(Kind.STUCK, layer, tile), self.faults.stuck)
+            failed = self._failed(Kind.STUCK, layer, tile, range(self.images))
+            self._stuck[layer, tile] = stuck_wires(failed, self.faults.stuck)
         return self._stuck[layer, tile]
 
-    def _patches(self, layer: int, tile: int, wires: Mapping[int, Wires]) -> tuple[np.ndarray, Counter[str]]:
+    def _patches(
+        self, layer: int, tile: int, wires: Mapping[int, Wires], images: range
+    ) -> tuple[np.ndarray, Counter[str]]:
         """PATCH records of what fails in the arrays of the tensors that a tile gathers, and what is counted of it."""
-        shifts = self._failed(Kind.SOURCE_SHIFT, layer, tile)
-        searches = self._failed(Kind.SOURCE_SEARCH, layer, tile)
+        shifts = self._failed(Kind.SOURCE_SHIFT, layer, tile, images)
+        searches = self._failed(Kind.SOURCE_SEARCH, layer, tile, images)
         if not len(shifts) and not len(searches):
             return np.zeros(0, PATCH), Counter()
         readings = self._slots.tiles[layer][tile].readings
@@ -153,32 +202,30 @@ class FaultPlan:
             stuck[mine] = np.isin(row[mine] << 16 | wires[wire[mine], 2], there["row"] << 16 | there["column"])
         return stuck
 
-    def _failed(self, kind: Kind, layer: int, tile: int) -> TileCandidates:
-        """The candidates of one kind in a tile, of all images, by instruction and slot."""
+    def _failed(self, kind: Kind, layer: int, tile: int, images: range) -> TileCandidates:
+        """The candidates of one kind in a tile, of some images, by instruction and slot."""
         if not self._rates[kind]:
             nothing = np.zeros(0, np.int64)
             return TileCandidates(nothing, nothing, nothing, np.zeros(0))
         number = int(self._slots.first[layer]) + tile
         begin, end = self._slots.edges(kind)[number : number + 2]
-        parts, images, uniform = [], [], []
-        for image in range(self.images):
-            drawn = self._draw(kind, image)
-            low, high = np.searchsorted(drawn.slots, (begin, end))
-            parts.append(drawn.slots[low:high] - begin)
-            images.append(np.full(high - low, image))
-            uniform.append(drawn.uniform[low:high])
-        numbers = np.concatenate(parts)
-        order = np.argsort(numbers, kind="stable")
-        numbers, image_of = numbers[order], np.concatenate(images)[order]
-        slots = self._slots.tiles[layer][tile]
-        instruction, slot, positions = slots.locate(kind, numbers)
+        drawn = self._draw(kind, images)
+        mine = slice(*np.searchsorted(drawn.slots, (begin, end)).tolist())
+        instruction, slot, positions = self._slots.tiles[layer][tile].locate(kind, drawn.slots[mine] - begin)
         slot, position = np.divmod(slot, positions)
-        return TileCandidates(instruction, slot, image_of * positions + position, np.concatenate(uniform)[order])
+        return TileCandidates(instruction, slot, drawn.image[mine] * positions + position, drawn.uniform[mine])
 
-    def _draw(self, kind: Kind, image: int) -> Candidates:
-        """The candidates of one kind in the ``image``-th image of the batch, in the whole program."""
-        if (kind, image) not in self._drawn:
-            generator = image_generator(self.seed, self.trial, self.first_image + image, kind)
+    def _draw(self, kind: Kind, images: range) -> _Drawn:
+        """The candidates of one kind in some images of the batch, in the whole program."""
+        if (kind, images) not in self._drawn:
             slots = int(self._slots.edges(kind)[-1])
-            self._drawn[kind, image] = draw_candidates(generator, slots, self._rates[kind])
-        return self._drawn[kind, image]
+            parts = []
+            for image in images:
+                generator = image_generator(self.seed, self.trial, self.first_image + image, kind)
+                parts.append(draw_candidates(generator, slots, self._rates[kind]))
+            chosen = np.concatenate([part.slots for part in parts])
+            order = np.argsort(chosen, kind="stable")
+            image_of = np.repeat(np.array(images), [len(part.slots) for part in parts])
+            uniform = np.concatenate([part.uniform for part in parts])
+            self._drawn[kind, images] = _Drawn(chosen[order], image_of[order], uniform[order])
+        return self._drawn[kind, images]

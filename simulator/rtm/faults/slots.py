@@ -6,7 +6,7 @@ of its micro-operations) and position, position fastest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache, cached_property, lru_cache
 
@@ -141,6 +141,7 @@ class TileSlots:
     used_columns: int
     source_positions: np.ndarray
     source_fields: np.ndarray
+    _ends: dict[Kind, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _signatures(self) -> tuple[Paths, np.ndarray]:
@@ -175,13 +176,19 @@ class TileSlots:
         """(instruction, slot and position in it, positions a slot of it has) of slots of the tile, all int64[n]."""
         if not len(numbers):
             return numbers, numbers, np.ones(0, np.int64)
-        slots = self.slots(kind)
-        ends = np.cumsum(slots)
+        ends = self.ends(kind)
         instruction = np.searchsorted(ends, numbers, side="right")
         positions = np.full(len(numbers), self.positions)
         if kind in (Kind.SOURCE_SHIFT, Kind.SOURCE_SEARCH):
             positions = self.source_positions[instruction]
-        return instruction, numbers - (ends - slots)[instruction], positions
+        begins = np.where(instruction > 0, ends[instruction - 1], 0)
+        return instruction, numbers - begins, positions
+
+    def ends(self, kind: Kind) -> np.ndarray:
+        """Sums of ``slots`` up to every instruction, its own included."""
+        if kind not in self._ends:
+            self._ends[kind] = np.cumsum(self.slots(kind))
+        return self._ends[kind]
 
     def slots(self, kind: Kind) -> np.ndarray:
         """Slots of one image, int64[instructions + 1], the last for the rewinding; STUCK: int64[1], of the tile."""

@@ -16,9 +16,9 @@ from simulator.rtm.micro.code import Microcode, encode
 
 
 class TileFaults(NamedTuple):
-    """The faults of one tile: EVENT, PATCH and STUCK records in order; wires are realigned every ``realign_every``
-    instructions (0: only at the end), have ``guard`` further domains at each end, and ``entering`` is the bit that
-    enters there."""
+    """The faults of one tile: EVENT, PATCH and STUCK records, in order within every part of the rows; wires are
+    realigned every ``realign_every`` instructions (0: only at the end), have ``guard`` further domains at each end, and
+    ``entering`` is the bit that enters there."""
 
     events: np.ndarray = np.zeros(0, EVENT)
     patches: np.ndarray = np.zeros(0, PATCH)
@@ -65,6 +65,8 @@ def plan_singles(
 
     def by_block(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order, first = _into_blocks(records["row"], lanes * ROWS_PER_WORD, -(-words // lanes))
+        if records.dtype != STUCK:
+            _sort_blocks(order, records["instruction"], first)
         return records[order], first
 
     return Singles(
@@ -102,3 +104,15 @@ def _into_blocks(rows: np.ndarray, rows_per_block: int, blocks: int) -> tuple[np
         order[free[block]] = index
         free[block] += 1
     return order, first
+
+
+@njit(nogil=True, cache=True)
+def _sort_blocks(order: np.ndarray, instructions: np.ndarray, first: np.ndarray) -> None:
+    """Sort ``order``, int64, by ``instructions`` within each block, which begins at ``first[block]``; what is equal
+    stays in order."""
+    for block in range(len(first) - 1):
+        for index in range(first[block] + 1, first[block + 1]):
+            if instructions[order[index]] < instructions[order[index - 1]]:
+                mine = order[first[block] : first[block + 1]].copy()
+                order[first[block] : first[block + 1]] = mine[np.argsort(instructions[mine], kind="mergesort")]
+                break
