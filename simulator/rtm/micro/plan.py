@@ -65,8 +65,10 @@ def plan_singles(
 
     def by_block(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order, first = _into_blocks(records["row"], lanes * ROWS_PER_WORD, -(-words // lanes))
-        if records.dtype != STUCK:
-            _sort_blocks(order, records["instruction"], first)
+        if records.dtype == EVENT:
+            _sort_blocks(order, records["instruction"].astype(np.int64) << 16 | records["op"], first)
+        elif records.dtype == PATCH:
+            _sort_blocks(order, records["instruction"].astype(np.int64), first)
         return records[order], first
 
     return Singles(
@@ -107,12 +109,12 @@ def _into_blocks(rows: np.ndarray, rows_per_block: int, blocks: int) -> tuple[np
 
 
 @njit(nogil=True, cache=True)
-def _sort_blocks(order: np.ndarray, instructions: np.ndarray, first: np.ndarray) -> None:
-    """Sort ``order``, int64, by ``instructions`` within each block, which begins at ``first[block]``; what is equal
+def _sort_blocks(order: np.ndarray, times: np.ndarray, first: np.ndarray) -> None:
+    """Sort ``order``, int64, by ``times`` (int64) within each block, which begins at ``first[block]``; what is equal
     stays in order."""
     for block in range(len(first) - 1):
         for index in range(first[block] + 1, first[block + 1]):
-            if instructions[order[index]] < instructions[order[index - 1]]:
+            if times[order[index]] < times[order[index - 1]]:
                 mine = order[first[block] : first[block + 1]].copy()
-                order[first[block] : first[block + 1]] = mine[np.argsort(instructions[mine], kind="mergesort")]
+                order[first[block] : first[block + 1]] = mine[np.argsort(times[mine], kind="mergesort")]
                 break
