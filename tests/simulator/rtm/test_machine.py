@@ -117,7 +117,7 @@ def test_every_instruction_computes_its_arithmetic(
 ) -> None:
     program, used, meaning = case
     machine = filled_machine(seed)
-    before = machine.cells.copy()
+    before = machine.cells.copy(order="K")
     expected = wrap(meaning({name: machine.read(field) for name, field in used.items()}), used["r"])
 
     for op in expand_instruction(program.instructions[0], program, search_or, list(machine.offsets)):
@@ -142,7 +142,7 @@ def test_written_bits_are_flips_and_equal_with_merged_searches(
         machine = filled_machine(seed)
         counted = 0
         for op in expand_instruction(program.instructions[0], program, search_or, list(machine.offsets)):
-            before = machine.cells.copy()
+            before = machine.cells.copy(order="K")
             machine.execute(op)
             counted += int((machine.cells != before).sum())
         assert machine.events.written_bits == counted

@@ -40,12 +40,12 @@ def test_rows_multiply_and_add_the_bits_they_are_sent(random: Random, search_or:
     rng = np.random.default_rng(random.randint(0, 1 << 30))
     machine = Machine(ROWS, 30, 12)
     machine.cells[:] = rng.integers(0, 2, machine.cells.shape)
-    before = machine.cells.copy()
+    before = machine.cells.copy(order="K")
     sent = rng.integers(x.min, x.max + 1, ROWS)
     expected = wrap(machine.read(r) + machine.read(a) * sent, IntType(r_width, r.signed))
     flips = 0
     for op in expand_instruction(program.instructions[0], program, search_or, [0] * 30):
-        cells = machine.cells.copy()
+        cells = machine.cells.copy(order="K")
         machine.execute(op, (sent >> op.bit & 1).astype(bool) if isinstance(op, Broadcast) else None)
         flips += int((machine.cells != cells).sum())
     np.testing.assert_array_equal(machine.read(r), expected)
