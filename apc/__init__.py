@@ -65,17 +65,20 @@ def load_faults(name_or_path: str | Path) -> FaultFile:
 
 def run(program: Program, inputs: Mapping[str, np.ndarray], **options: Any) -> RunResult:
     """Simulate images. ``options``: fields of ``apc.options.ModelOptions`` (engine, threads, batch; labels; check;
-    faults with seed and trial; wear)."""
+    faults, as ``load_faults`` gives or takes them, with seed and trial; wear)."""
     from apc.driver import run_model
 
+    if isinstance(options.get("faults"), (str, Path)):
+        options["faults"] = load_faults(options["faults"])
     return run_model(program, inputs, **options)
 
 
 def run_trials(
-    program: Program, inputs: Mapping[str, np.ndarray], faults: FaultFile | Faults, **options: Any
+    program: Program, inputs: Mapping[str, np.ndarray], faults: FaultFile | Faults | str | Path, **options: Any
 ) -> TrialsResult:
     """Run without faults, then many times with them, and say what they change: accuracy, outputs, layers, and what
     mitigation costs. ``options``: fields of ``apc.options.TrialsOptions`` (seed, trials, labels; engine ...)."""
     from apc.trials import run_trials
 
-    return run_trials(program, inputs, faults, **options)
+    loaded = load_faults(faults) if isinstance(faults, (str, Path)) else faults
+    return run_trials(program, inputs, loaded, **options)

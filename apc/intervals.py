@@ -14,7 +14,7 @@ _NORMAL_QUANTILE = 1.959963984540054
 @dataclass(frozen=True)
 class Interval:
     """A share and what it lies between. ``method``: ``t``, Student's over independent trials, or ``wilson``, Wilson's
-    over the images of a single one."""
+    over the images of a single one, or where all trials are alike."""
 
     mean: float
     low: float
@@ -32,6 +32,8 @@ def interval(counts: Sequence[int], images: int) -> Interval:
     trials = len(shares)
     mean = math.fsum(shares) / trials
     deviation = math.sqrt(math.fsum((share - mean) ** 2 for share in shares) / (trials - 1))
+    if deviation == 0:  # trials that are all alike say nothing of how far they scatter
+        return _wilson(counts[0], images)
     half = float(stdtrit(trials - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(trials)
     return Interval(mean, max(mean - half, 0.0), min(mean + half, 1.0), "t")
 

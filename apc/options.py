@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what is being worked on)."""
+ENGINES = ("fast", "reference")
+CHECKS = ("reference", "onnxruntime")
 BATCH = 32
 """Images that are simulated at once where nothing else is said."""
 
@@ -54,8 +56,12 @@ class RunOptions:
             raise UserError(f"--threads {self.threads}: at least one thread is needed")
         if self.batch < 1:
             raise UserError(f"--batch {self.batch}: at least one image is needed")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed}: it must not be negative")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise UserError(f"--seed {self.seed}: it must be an integer that is not negative")
+        if self.engine not in ENGINES:
+            raise UserError(f"engine {self.engine!r}: it must be one of {', '.join(ENGINES)}")
+        if self.labels is not None and not isinstance(self.labels, np.ndarray):
+            raise UserError("labels: an array of class indices is needed, one an image")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,6 +76,8 @@ class ModelOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.check not in (None, *CHECKS):
+            raise UserError(f"check {self.check!r}: it must be one of {', '.join(CHECKS)}, or None")
         if self.check is not None and self.faults is not None:
             raise UserError(f"--check {self.check} is of a run without faults: leave it or --faults away")
 

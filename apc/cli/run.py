@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args)
     stepping = _steps(args)
     for path in (args.output, args.trace):
-        require_writable(path, args.program, args.input)
+        require_writable(path, args.program, args.input, args.faults, args.labels)
+    if args.output is not None and args.trace is not None and args.output.resolve() == args.trace.resolve():
+        raise ApcError(f"{args.output}: --output and --trace name the same file; name another for one of them")
     program = artifact.load(args.program)
     inputs = read_npz(args.input)
     if stepping:

@@ -34,28 +34,44 @@ def faults_report(file: FaultFile, found: TrialsResult) -> dict[str, Any]:
     return report
 
 
+_PARTS = {
+    "shifts": ("over", "under", "pinned"),
+    "corrected": ("corrected",),
+    "searches": ("false_match", "false_mismatch"),
+    "writes": ("not_switched",),
+    "stuck": ("stuck_zero", "stuck_one"),
+}
+"""Columns of the table, and the kinds of events that each sums up, those in gathered tensors' arrays included."""
+
+
 def faults_table(report: dict[str, Any]) -> Table:
-    """Per layer: events an image by kind, what differs from the fault-free run, and where differences begin."""
-    kinds = sorted(report["events"], key=lambda kind: (kind.startswith("source_"), kind))
+    """Per layer: events an image by what failed, what differs from the fault-free run, and where differences begin."""
+    parts = [part for part in _PARTS if _events(report["events"], part)]
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
-    for heading in (*kinds, "different", "first"):
+    for heading in (*parts, "different", "first"):
         table.add_column(heading, justify="right")
     for layer in report["layers"]:
-        counts = [_number(layer["events"].get(kind, 0)) for kind in kinds]
+        counts = [_number(_events(layer["events"], part)) for part in parts]
         table.add_row(layer["name"], *counts, _percent(layer["different"]), _percent(layer["first"]))
     table.add_section()
     first = sum(layer["first"] for layer in report["layers"])
-    table.add_row("all", *(_number(report["events"][kind]) for kind in kinds), "", _percent(first))
+    table.add_row("all", *(_number(_events(report["events"], part)) for part in parts), "", _percent(first))
     return table
+
+
+def _events(events: dict[str, float], part: str) -> float:
+    return sum(events.get(kind, 0) + events.get(f"source_{kind}", 0) for kind in _PARTS[part])
 
 
 def faults_summary(report: dict[str, Any]) -> list[str]:
     """A few lines: what the trials say about accuracy and outputs, and the price of mitigation."""
+    kinds = ", ".join(f"{kind} {_number(count)}" for kind, count in sorted(report["events"].items()) if count)
     lines = [
-        f"faults {report['name']}, seed {report['seed']}, {report['trials']} trial(s); events are per image; "
-        "different: share of a layer's output that is not that of the fault-free run; first: share of the images in "
-        "which a layer is the first to differ"
+        f"faults {report['name']}, seed {report['seed']}, {report['trials']} trial(s)",
+        f"events an image: {kinds or 'none'} (source_: while reading a gathered tensor)",
+        "different: share of a layer's output that is not that of the fault-free run",
+        "first: share of the images in which a layer is the first to differ",
     ]
     if "accuracy" in report:
         lines.append(f"accuracy with faults {_interval(report['accuracy'])}")

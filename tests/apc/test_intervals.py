@@ -15,8 +15,11 @@ def test_several_trials_have_student_s_interval() -> None:
     assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
 
 
-def test_trials_that_agree_leave_no_doubt_and_bounds_stay_shares() -> None:
-    assert (interval([9, 9], 10).low, interval([9, 9], 10).high) == (0.9, 0.9)
+def test_trials_that_are_alike_have_the_interval_of_one() -> None:
+    assert interval([9, 9], 10) == interval([9], 10)
+
+
+def test_bounds_stay_shares() -> None:
     assert (interval([0, 10], 10).low, interval([0, 10], 10).high) == (0.0, 1.0)
 
 

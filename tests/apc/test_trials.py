@@ -101,7 +101,7 @@ def test_progress_reaches_its_end(program: Program) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": -1}, "--seed -1: it must not be negative"),
+        ({"seed": -1}, "--seed -1: it must be an integer that is not negative"),
         ({"trials": 0}, "--trials 0: at least one"),
         ({"labels": np.zeros(4, np.int64)}, "4 labels for 5 images"),
         ({"labels": np.full(IMAGES, 3)}, r"there is a class 3, but no output has so many classes \(\w+ 3\)"),

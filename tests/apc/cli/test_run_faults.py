@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import apc
+import apc.errors
 from apc.cli import main
 from tests.apc.small import images, save
 
@@ -136,3 +137,29 @@ def test_options_that_are_refused(
 def test_a_code_without_guard_domains_names_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(folder, "--faults", str(folder / "code.toml"))) == 2
     assert capsys.readouterr().err.startswith("apc: error: faults code: mitigation.correct is 1, but there are only 0")
+
+
+@pytest.mark.parametrize("option", ["--faults", "--labels"])
+@pytest.mark.parametrize("written", ["--output", "--trace"])
+def test_what_is_read_is_not_replaced(
+    folder: Path, option: str, written: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = {"--faults": "shift.toml", "--labels": "y.npy"}[option]
+    held = (folder / name).read_bytes()
+    command = ["run", str(folder / "m.apc"), "--input", str(folder / "x.npz")]
+    assert main([*command, option, str(folder / name), written, str(folder / name)]) == 2
+    assert "would be replaced" in capsys.readouterr().err and (folder / name).read_bytes() == held
+    both = str(tmp_path / "both")
+    assert main([*command, "--output", both, "--trace", both]) == 2
+    assert "name the same file" in capsys.readouterr().err and not Path(both).exists()
+
+
+def test_the_python_interface_refuses_what_the_command_does(folder: Path) -> None:
+    program = apc.load(folder / "m.apc")
+    inputs = dict(np.load(folder / "x.npz"))
+    for options in ({"check": "foo"}, {"engine": "zz"}, {"seed": 1.5}, {"labels": "y.npy"}, {"faults": "unheard-of"}):
+        with pytest.raises(apc.errors.ApcError):
+            apc.run(program, inputs, **options)
+    named = apc.run(program, inputs, faults=folder / "shift.toml", seed=3)
+    loaded = apc.run(program, inputs, faults=apc.load_faults(folder / "shift.toml"), seed=3)
+    assert named.simulation.faults == loaded.simulation.faults
