@@ -13,7 +13,7 @@ import numpy as np
 
 from ir.counts import StaticCounts
 from ir.isa import GATHERING, Op, gather_index
-from ir.program import Tile
+from ir.program import Program, Tile
 
 REWIND = max(Op) + 1
 CLASSES = REWIND + 1
@@ -36,6 +36,12 @@ class Rows:
     @staticmethod
     def of(used: int, *, array_rows: int, row_gate_rows: int) -> Rows:
         return Rows(used, -(-used // row_gate_rows) * row_gate_rows, -(-used // array_rows))
+
+
+def active_rows(program: Program, used: int) -> Rows:
+    """The rows that ``used`` rows take on the program's target."""
+    array = program.target["array"]
+    return Rows.of(used, array_rows=int(array["rows"]), row_gate_rows=int(array["row_gate_rows"]))
 
 
 @dataclass(eq=False)

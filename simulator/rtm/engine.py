@@ -18,9 +18,10 @@ import numpy as np
 from ir.errors import UserError
 from ir.program import LayerProgram, Program, StoredTensor, Tile
 from simulator.rtm import kernels
-from simulator.rtm.counters import CLASSES
+from simulator.rtm.counters import CLASSES, active_rows
 from simulator.rtm.faults.plan import RunAll
 from simulator.rtm.kernels import Outcome, TileCode
+from simulator.rtm.lanes import ROWS_PER_WORD
 from simulator.rtm.micro.code import encode
 from simulator.rtm.micro.plan import NO_FAULTS, Singles, TileFaults, no_singles, plan_singles
 from simulator.rtm.prepared import Part, Prepared, TileStatics
@@ -28,8 +29,6 @@ from simulator.rtm.prepared_kernels import resident_planes
 from simulator.rtm.row_tables import Geometry, RowTables, build_row_tables, side_by_side, split_phases
 from simulator.rtm.wear import NO_WEAR, LayerWear, TileWear, no_wear
 from simulator.rtm.wires import Wires
-
-ROWS_PER_WORD = 64
 
 
 class FaultsOfTile(Protocol):
@@ -63,11 +62,6 @@ class LayerResult:
     written_bits: np.ndarray
     contents: list[np.ndarray]
     wear: LayerWear | None = None
-
-
-def row_words(rows: int, row_gate_rows: int) -> int:
-    """Words of 64 rows that are active where ``rows`` rows are used; empty rows are gated in ``row_gate_rows``."""
-    return -(-rows // row_gate_rows) * row_gate_rows // ROWS_PER_WORD
 
 
 @dataclass(frozen=True)
@@ -166,15 +160,11 @@ class FastEngine:
     def program(self) -> Program:
         return self.prepared.program
 
-    @property
-    def row_gate_rows(self) -> int:
-        return self._array("row_gate_rows")
-
     def run_layer(self, index: int, tensors: Mapping[int, np.ndarray], keep_contents: bool = False) -> LayerResult:
         """Compute the output tensor of layer ``index`` from ``tensors`` (by index into ``Program.tensors``)."""
         layer = self.program.layers[index]
         target = self.program.tensors[layer.output]
-        words = row_words(self.batch * target.positions, self.row_gate_rows)
+        words = self._words(target)
         output = np.empty((target.channels, words * ROWS_PER_WORD), storage_type(target))
         written = np.zeros((len(layer.tiles), CLASSES), np.int64)
         sources = self._sources(index, tensors)
@@ -205,6 +195,10 @@ class FastEngine:
     def _array(self, figure: str) -> int:
         """One of the target's figures of an array."""
         return int(self.program.target["array"][figure])
+
+    def _words(self, tensor: StoredTensor) -> int:
+        """Row words that a tensor's rows take, the empty ones of blocks that are not gated included."""
+        return active_rows(self.program, self.batch * tensor.positions).active // ROWS_PER_WORD
 
     def _sources(self, index: int, tensors: Mapping[int, np.ndarray]) -> dict[int, _Source]:
         """The tensors that the layer's tiles gather, each split by the strides it is gathered with."""
@@ -330,7 +324,7 @@ class FastEngine:
         if key not in self._tables:
             if any(shape != key[0] for shape, _ in self._tables):
                 self._tables.clear()
-            words = row_words(self.batch * out_hw[0] * out_hw[1], self.row_gate_rows)
+            words = self._words(self.program.tensors[layer.output])
             self._tables[key] = build_row_tables(geometries, key[0], self.batch, words, self._map)
         return self._tables[key]
 

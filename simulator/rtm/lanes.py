@@ -7,44 +7,15 @@ the same functions exist in Python, and a value is an array: slow, for a debugge
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import config
 
-ROWS_PER_WORD = 64
+from simulator.rtm import lanes_llvm, lanes_python
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
-    from simulator.rtm.lanes_python import (
-        copy_64_bytes,
-        load,
-        opaque,
-        pack_bit,
-        popcount,
-        read_integer,
-        splat,
-        store,
-        unpack_bit,
-    )
-else:
-    from simulator.rtm.lanes_llvm import (
-        copy_64_bytes,
-        load,
-        opaque,
-        pack_bit,
-        popcount,
-        read_integer,
-        splat,
-        store,
-        unpack_bit,
-    )
+ROWS_PER_WORD = lanes_llvm.ROWS_PER_WORD
 
-__all__ = [
-    "ROWS_PER_WORD",
-    "copy_64_bytes",
-    "load",
-    "opaque",
-    "pack_bit",
-    "popcount",
-    "read_integer",
-    "splat",
-    "store",
-    "unpack_bit",
-]
+_chosen: Any = lanes_python if config.DISABLE_JIT else lanes_llvm  # type: ignore[attr-defined]
+load, store, splat, popcount = _chosen.load, _chosen.store, _chosen.splat, _chosen.popcount
+pack_bit, unpack_bit, read_integer = _chosen.pack_bit, _chosen.unpack_bit, _chosen.read_integer
+copy_64_bytes, opaque = _chosen.copy_64_bytes, _chosen.opaque

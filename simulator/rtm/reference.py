@@ -10,19 +10,13 @@ import numpy as np
 from ir.isa import Field
 from ir.program import LayerProgram, Program
 from simulator.rtm import machine
-from simulator.rtm.counters import CLASSES, Rows
+from simulator.rtm.counters import CLASSES, active_rows
 from simulator.rtm.engine import LayerResult, storage_type
 from simulator.rtm.faults.injector import NOTHING_FAILS, Injector
 from simulator.rtm.wires import ROWS_PER_WORD, Wires, pack_rows
 
 InjectorOfTile = Callable[[int, int, Mapping[int, Wires]], Injector]
 """What goes wrong in a tile, by layer, tile and the wires of the tensors stored so far."""
-
-
-def active_rows(program: Program, used: int) -> Rows:
-    """The rows that ``used`` rows take on the program's target."""
-    array = program.target["array"]
-    return Rows.of(used, array_rows=int(array["rows"]), row_gate_rows=int(array["row_gate_rows"]))
 
 
 @dataclass

@@ -13,12 +13,12 @@ import numpy as np
 
 from ir.isa import Op
 from ir.program import Program
-from simulator.rtm.counters import CLASSES, LayerCounters, Rows, tile_counters
+from simulator.rtm.counters import CLASSES, LayerCounters, Rows, active_rows, tile_counters
 from simulator.rtm.engine import FastEngine, LayerResult, SimulationError, storage_type
 from simulator.rtm.faults.plan import FaultPlan
 from simulator.rtm.gather import broadcast_arrays
 from simulator.rtm.prepared import Prepared
-from simulator.rtm.reference import ReferenceEngine, active_rows
+from simulator.rtm.reference import ReferenceEngine
 from simulator.rtm.wear import LayerWear
 from simulator.rtm.wires import Wires
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROWS_PER_WORD = 64
+from simulator.rtm.lanes import ROWS_PER_WORD
 
 
 @dataclass(frozen=True, eq=False)

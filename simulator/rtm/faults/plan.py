@@ -98,9 +98,6 @@ class FaultPlan:
         gathers, by index into ``Program.tensors``. Many events are worked out by ``run_all`` in ``threads`` parts, then
         records are in order within every part, which is some of the images."""
         stuck, counts = self._stuck_wires(layer, tile)
-        for tensor in np.unique(self._slots.tiles[layer][tile].readings.wires[:, 0]).tolist():
-            for source in range(len(self.program.layers[self.program.tensors[tensor].producer].tiles)):
-                self._stuck_wires(self.program.tensors[tensor].producer, source)  # before threads ask for it
         parts = min(threads, self.images) if self._events_a_tile > EVENTS_A_PART else 1
         edges = [self.images * part // parts for part in range(parts + 1)]
         some = [range(first, stop) for first, stop in zip(edges[:-1], edges[1:], strict=True)]
@@ -120,8 +117,8 @@ class FaultPlan:
     @cached_property
     def _events_a_tile(self) -> float:
         """Expected, of a tile of average size."""
-        slots = [rate * int(self._slots.edges(kind)[-1]) for kind, rate in self._rates.items() if rate]
-        return sum(slots) * self.images / sum(map(len, self._slots.tiles))
+        of_image = sum(rate * int(self._slots.edges(kind)[-1]) for kind, rate in self._rates.items() if rate)
+        return of_image * self.images / sum(map(len, self._slots.tiles))
 
     def _part(self, layer: int, tile: int, wires: Mapping[int, Wires], images: range) -> Found:
         """Events and patches of some images."""

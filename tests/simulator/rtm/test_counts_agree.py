@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from ir.program import Program
 from simulator.rtm import machine
-from simulator.rtm.counters import LayerCounters, tile_counters, tile_events
+from simulator.rtm.counters import LayerCounters, active_rows, tile_counters, tile_events
 from simulator.rtm.machine import TileRun
-from simulator.rtm.reference import active_rows
 from simulator.rtm.run import run_program
 from tests.simulator.rtm.random_programs import random_images, random_program
 
