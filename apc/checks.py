@@ -30,7 +30,7 @@ class ReferenceCheck:
         from apc.frontend import load_graph
 
         self.program = program
-        self.graph = load_graph(_model(program)).graph
+        self.graph = load_graph(source_model(program)).graph
         self.batches: list[list[dict[str, Any]]] = []
 
     def add(self, inputs: Mapping[str, np.ndarray], simulation: SimulationResult) -> None:
@@ -87,7 +87,7 @@ def check_onnxruntime(
 
     onnxruntime computes in float32: differences of one step where its rounding decides are its own, and are reported.
     """
-    expected = run_onnxruntime(_model(program), inputs, [boundary.name for boundary in program.outputs])
+    expected = run_onnxruntime(source_model(program), inputs, [boundary.name for boundary in program.outputs])
     elements = mismatches = 0
     largest = 0.0
     for boundary in program.outputs:
@@ -128,7 +128,8 @@ def run_onnxruntime(
     return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
 
 
-def _model(program: Program) -> onnx.ModelProto:
+def source_model(program: Program) -> onnx.ModelProto:
+    """The quantised ONNX model that a program was compiled from. Raises UserError where it holds none."""
     import onnx
 
     if not program.model:

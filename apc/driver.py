@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from apc.options import ModelOptions, Progress, part_of, silent, taking
-from ir.errors import UserError
 from ir.program import Program
 
 if TYPE_CHECKING:
@@ -142,23 +141,11 @@ class RunResult:
     accuracy: float | None = None
 
 
-def check_input_names(program: Program, inputs: Mapping[str, np.ndarray]) -> None:
-    """Raise UserError where they are not those of the network."""
-    expected = {boundary.name for boundary in program.inputs}
-    if set(inputs) != expected:
-        needed = sorted(expected)
-        advice = "rename the arrays" if len(inputs) == len(expected) else f"give {', '.join(needed)} and nothing else"
-        raise UserError(
-            f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
-            f"{', '.join(needed)}: {advice}"
-        )
-
-
 def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """int64 (N, C, H, W) by input name. ``inputs``: as for ``run_model``. Raises UserError for what does not fit."""
-    from ir.boundary import quantise_input
+    from ir.boundary import check_input_names, quantise_input
 
-    check_input_names(program, inputs)
+    check_input_names(program.inputs, inputs)
     return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
 
 

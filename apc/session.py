@@ -12,12 +12,12 @@ import numpy as np
 
 from apc.accounting import Accounts
 from apc.batches import add_costs, add_up, image_count, split
-from apc.driver import RunResult, check_input_names, integer_inputs
+from apc.driver import RunResult, integer_inputs
 from apc.fault_file import FaultFile
 from apc.options import Progress, RunOptions, silent
 from apc.wear import RunWear
 from backends.cost import CostReport
-from ir.boundary import dequantise_output
+from ir.boundary import check_input_names, dequantise_output
 from ir.errors import UserError
 from ir.program import Program
 from simulator.rtm.faults.model import FaultError, Faults, WireFaults
@@ -62,7 +62,7 @@ class Session:
     def batches(self, inputs: Mapping[str, np.ndarray]) -> list[Batch]:
         """All images of ``inputs`` (as for ``apc.driver.run_model``). Raises UserError for what does not fit, before
         anything runs."""
-        check_input_names(self.program, inputs)
+        check_input_names(self.program.inputs, inputs)
         found = []
         for part in split(image_count(inputs), self.options.batch):
             integers = integer_inputs(

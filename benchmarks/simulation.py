@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.results import Limit, Result
+from benchmarks.timing import in_turn
 from benchmarks.workload import FULL, Workload
 
 if TYPE_CHECKING:
     from ir.program import Program
-
-Work = Callable[[], object]
 
 
 def simulation(workload: Workload) -> Iterator[Result]:
@@ -26,7 +24,7 @@ def simulation(workload: Workload) -> Iterator[Result]:
     measured = size == FULL
     for level, batch, most in (("O2", size.batch, 1.0), ("O2", 1, 10.0), ("O0", size.batch, None), ("O0", 1, None)):
         run = _Runs(workload, level, batch)
-        ours, peer = _in_turn(run.simulated, run.peer, size.repetitions)
+        ours, peer = in_turn(run.simulated, run.peer, size.repetitions)
         ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
         images = "one image" if batch == 1 else f"batch of {batch}, an image"
         limit = Limit("<=", most) if measured and most is not None else None
@@ -34,16 +32,16 @@ def simulation(workload: Workload) -> Iterator[Result]:
         yield Result(f"-{level}: simulation to PyTorch float32, {images}", ratio, "x", limit, times)
         yield Result(f"-{level}: simulation, {images}", 1e3 * statistics.median(ours) / batch, "ms")
     run = _Runs(workload, "O2", size.batch)
-    alone, together = _in_turn(run.on_one_thread, run.simulated, size.repetitions)
+    alone, together = in_turn(run.on_one_thread, run.simulated, size.repetitions)
     faster = statistics.median(a / b for a, b in zip(alone, together, strict=True))
     yield Result(f"threads 1 to {size.threads}", faster, "x", Limit(">=", 1.8) if measured else None, "batch as above")
     yield Result("elements that differ between 1 thread and more", run.differing_elements(), "", Limit("==", 0))
-    bare, whole = _in_turn(run.arithmetic_alone, run.simulated, size.repetitions)
+    bare, whole = in_turn(run.arithmetic_alone, run.simulated, size.repetitions)
     outside = 100 * (1 - statistics.median(a / b for a, b in zip(bare, whole, strict=True)))
     note = "against the same instructions without gathers, packing and outputs"
     yield Result("share of time outside arithmetic", outside, "%", Limit("<=", 25) if measured else None, note)
     for rate, most in ((1e-8, 1.3), (1e-5, 3.0)):
-        faulty, free = _in_turn(partial(run.with_faults, rate), run.simulated, size.repetitions)
+        faulty, free = in_turn(partial(run.with_faults, rate), run.simulated, size.repetitions)
         slower = statistics.median(a / b for a, b in zip(faulty, free, strict=True))
         limit, note = Limit("<=", most) if measured else None, "over- and under-shifts alike, drawing included"
         yield Result(f"time with shift faults of {rate:g} a step to that without", slower, "x", limit, note)
@@ -130,20 +128,3 @@ def _without_gathers(program: Program) -> Program:
         fields["tile"] = len(tiles)
         tensors[layer.output] = replace(tensors[layer.output], fields=fields)
     return replace(program, layers=layers, tensors=tensors)
-
-
-def _in_turn(first: Work, second: Work, repetitions: int) -> tuple[list[float], list[float]]:
-    """Seconds of both, in turn, after a warm-up of each. What is faster than 0.2 s is run several times."""
-    first()
-    second()
-    inner = [max(1, min(10, round(0.2 / _seconds(work, 1)))) for work in (first, second)]
-    pairs = [(_seconds(first, inner[0]), _seconds(second, inner[1])) for _ in range(repetitions)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
-
-
-def _seconds(work: Work, times: int) -> float:
-    """Seconds of one call, as the mean over ``times`` calls."""
-    started = time.perf_counter()
-    for _ in range(times):
-        work()
-    return (time.perf_counter() - started) / times

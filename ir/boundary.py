@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +48,17 @@ class OutputLike(BoundaryLike, Protocol):
 
 class BoundaryError(UserError):
     """Input data that does not fit the network."""
+
+
+def check_input_names(boundaries: Iterable[BoundaryLike], inputs: Mapping[str, np.ndarray]) -> None:
+    """Raise UserError where the arrays are not named as the network's inputs are."""
+    needed = sorted(boundary.name for boundary in boundaries)
+    if set(inputs) != set(needed):
+        advice = "rename the arrays" if len(inputs) == len(needed) else f"give {', '.join(needed)} and nothing else"
+        raise UserError(
+            f"the inputs are named {', '.join(sorted(inputs)) or '(none)'}, but the network's are "
+            f"{', '.join(needed)}: {advice}"
+        )
 
 
 def integer_shape(shape: tuple[int | None, ...]) -> tuple[int, int, int]:

@@ -21,7 +21,7 @@ def run_graph(
     interval. Returns int64 arrays (N, C, H, W) by node name: of the outputs' nodes, or of all. Raises GraphError for
     missing or unknown inputs, wrong shapes and values out of range.
     """
-    values = _feed(graph, inputs)
+    values = feed(graph, inputs)
     wanted = {out.node for out in graph.outputs} if keep == "outputs" else set(graph.nx)
     uses = Counter(source for name in graph.nx for source in set(graph.inputs(name)))
     for name in graph.order():
@@ -35,7 +35,8 @@ def run_graph(
     return {name: value for name, value in values.items() if name in wanted}
 
 
-def _feed(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def feed(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """int64 (N, C, H, W) by the names of the input nodes. Raises GraphError for what does not fit."""
     names = {entry.name for entry in graph.graph_inputs}
     if set(inputs) != names:
         raise GraphError(f"graph {graph.name} has the inputs {sorted(names)}, not {sorted(inputs)}")

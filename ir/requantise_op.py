@@ -73,10 +73,10 @@ class Requantise(Op):
     def evaluate(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Float64 with a certified error bound first; exact integers where that does not decide."""
         total, error = self._estimate(inputs)
-        below, above = self._levels(total - error), self._levels(total + error)
+        below, above = self.levels(total - error), self.levels(total + error)
         undecided = np.nonzero(below != above)
         if len(undecided[0]):
-            below[undecided] = self._exact([x[undecided] for x in inputs], undecided[1])
+            below[undecided] = self.exact_levels([x[undecided] for x in inputs], undecided[1])
         return below
 
     def _estimate(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -91,13 +91,14 @@ class Requantise(Op):
         unit = 2.0**-53
         return total, magnitude * (2 * (len(inputs) + 4) * unit) + 2.0**-1000
 
-    def _levels(self, total: np.ndarray) -> np.ndarray:
+    def levels(self, total: np.ndarray) -> np.ndarray:
+        """int64 levels of float64 sums."""
         if self.bipolar:
             return np.where(total >= 0, 1, -1).astype(np.int64)
         least, most = float(self.lo - self.zero_point), float(self.hi - self.zero_point)
         return np.clip(self.rounding.of_floats(total), least, most).astype(np.int64) + self.zero_point
 
-    def _exact(self, values: Sequence[np.ndarray], channels: np.ndarray) -> np.ndarray:
+    def exact_levels(self, values: Sequence[np.ndarray], channels: np.ndarray) -> np.ndarray:
         """Levels of chosen elements (1-d arrays, with the channel of each), through common denominators."""
         result = np.empty(channels.shape, dtype=np.int64)
         for channel in np.unique(channels):
