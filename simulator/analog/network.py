@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Literal, Protocol
 
+import numba
 import numpy as np
 import torch
 
@@ -23,13 +24,18 @@ Progress = Callable[[int, int, str], None]
 
 @contextmanager
 def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads on each of which PyTorch uses no other; its setting is as before at the end."""
+    """Threads of which neither PyTorch nor our kernels start more; PyTorch's setting is as before at the end."""
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(workers, initializer=_use_no_other) as pool:
         try:
             yield pool
         finally:
             torch.set_num_threads(before)
+
+
+def _use_no_other() -> None:
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)  # which is what ``simulator.analog.threads`` goes by, and only of this thread
 
 
 def silent(done: int, total: int, label: str) -> None:
