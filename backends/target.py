@@ -7,14 +7,15 @@ one line names the file and the key.
 
 from __future__ import annotations
 
-import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from backends.figures import Contents, Entry, Figure, Format, Provenance
 from ir.errors import UserError
+
+__all__ = ["Figure", "Provenance", "Target", "TargetError", "load_target", "preset_names"]
 
 PRESET_FOLDER = Path(__file__).parent / "targets"
 
@@ -90,54 +91,33 @@ class Device:
     endurance_writes: float
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a figure comes from. ``assumed``: at least one step to the value is not published (``source`` says
-    which and why). ``year``: of the publication, or of the derivation made for this project."""
-
-    source: str
-    year: int
-    assumed: bool
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """What is allowed for one key. ``unit`` is for people; bounds are inclusive unless ``positive``."""
-
-    kind: type
-    unit: str
-    low: float = 0
-    high: float = math.inf
-    positive: bool = False
-
-
-_ENTRIES: dict[str, dict[str, _Entry]] = {
+_ENTRIES: dict[str, dict[str, Entry]] = {
     "array": {
-        "rows": _Entry(int, "rows", 64, 1 << 20),
-        "columns": _Entry(int, "columns", 16, 65535),
-        "domains": _Entry(int, "bits per nanowire", 1, 255),
-        "row_gate_rows": _Entry(int, "rows", 64, 1 << 20),
-        "arrays": _Entry(int, "arrays on the chip", 1, 1 << 24),
-        "arrays_per_tile": _Entry(int, "arrays", 1, 1 << 24),
-        "tiles_per_bank": _Entry(int, "tiles", 1, 1 << 24),
+        "rows": Entry(int, "rows", 64, 1 << 20),
+        "columns": Entry(int, "columns", 16, 65535),
+        "domains": Entry(int, "bits per nanowire", 1, 255),
+        "row_gate_rows": Entry(int, "rows", 64, 1 << 20),
+        "arrays": Entry(int, "arrays on the chip", 1, 1 << 24),
+        "arrays_per_tile": Entry(int, "arrays", 1, 1 << 24),
+        "tiles_per_bank": Entry(int, "tiles", 1, 1 << 24),
     },
     "wire": {
-        "guard_domains": _Entry(int, "domains at each end", 0, 255),
-        "entering_bit": _Entry(int, "0 or 1", 0, 1),
+        "guard_domains": Entry(int, "domains at each end", 0, 255),
+        "entering_bit": Entry(int, "0 or 1", 0, 1),
     },
-    "features": {"search_or": _Entry(bool, "")},
+    "features": {"search_or": Entry(bool, "")},
     "timing": {
-        "cycle_s": _Entry(float, "s", 0, 1, positive=True),
-        "search_cycles": _Entry(int, "cycles", 1, 1_000_000),
-        "write_cycles": _Entry(int, "cycles", 1, 1_000_000),
-        "shift_cycles": _Entry(int, "cycles", 1, 1_000_000),
-        "transfer_bits_per_cycle": _Entry(int, "bits/cycle", 1, 1 << 24),
+        "cycle_s": Entry(float, "s", 0, 1, positive=True),
+        "search_cycles": Entry(int, "cycles", 1, 1_000_000),
+        "write_cycles": Entry(int, "cycles", 1, 1_000_000),
+        "shift_cycles": Entry(int, "cycles", 1, 1_000_000),
+        "transfer_bits_per_cycle": Entry(int, "bits/cycle", 1, 1 << 24),
     },
-    "energy": {field.name: _Entry(float, "J", 0, 1) for field in fields(Energy)},
+    "energy": {field.name: Entry(float, "J", 0, 1) for field in fields(Energy)},
     "device": {
-        "leakage_array_W": _Entry(float, "W", 0, 1e6),
-        "area_array_m2": _Entry(float, "m2", 0, 1),
-        "endurance_writes": _Entry(float, "writes per cell", 0, 1e30, positive=True),
+        "leakage_array_W": Entry(float, "W", 0, 1e6),
+        "area_array_m2": Entry(float, "m2", 0, 1),
+        "endurance_writes": Entry(float, "writes per cell", 0, 1e30, positive=True),
     },
 }
 _SECTIONS: dict[str, type] = {
@@ -148,18 +128,7 @@ _SECTIONS: dict[str, type] = {
     "energy": Energy,
     "device": Device,
 }
-_SECTION_OF = {key: section for section, entries in _ENTRIES.items() for key in entries}
-_SET_SOURCE = "set by the user"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of a target, as `apc targets show` prints it."""
-
-    key: str
-    value: int | float | bool
-    unit: str
-    provenance: Provenance
+_FORMAT = Format(_ENTRIES, TargetError)
 
 
 @dataclass(frozen=True)
@@ -176,57 +145,23 @@ class Target:
     device: Device
     provenance: Mapping[str, Provenance]
 
+    def _contents(self) -> Contents:
+        sections = (self.array, self.wire, self.features, self.timing, self.energy, self.device)
+        values = {name: vars(section) for name, section in zip(_SECTIONS, sections, strict=True)}
+        return Contents(self.name, self.description, values, self.provenance)
+
     def figures(self) -> list[Figure]:
         """Every figure in the order of the file format."""
-        return [
-            Figure(
-                f"{section}.{key}",
-                getattr(getattr(self, section), key),
-                entry.unit,
-                self.provenance[f"{section}.{key}"],
-            )
-            for section, entries in _ENTRIES.items()
-            for key, entry in entries.items()
-        ]
+        return _FORMAT.figures(self._contents())
 
     def as_table(self) -> dict[str, Any]:
         """A JSON-able snapshot: {name, description, section: {key: number}, sources: {section: {key: {...}}}}."""
-        table: dict[str, Any] = {"name": self.name, "description": self.description}
-        sources: dict[str, dict[str, Any]] = {}
-        for figure in self.figures():
-            section, key = figure.key.split(".")
-            table.setdefault(section, {})[key] = figure.value
-            origin = figure.provenance
-            sources.setdefault(section, {})[key] = {
-                "source": origin.source,
-                "year": origin.year,
-                "assumed": origin.assumed,
-            }
-        table["sources"] = sources
-        return table
+        return _FORMAT.as_table(self._contents())
 
     @staticmethod
     def from_table(table: Mapping[str, Any], where: str = "target table") -> Target:
         """The inverse of ``as_table``. Raises TargetError, whose message begins with ``where``."""
-        header = _header(table, {*_SECTIONS, "sources"}, where)
-        sources = _table(table, "sources", where)
-        _refuse_unknown(sources, _SECTIONS, where, "sources.")
-        values: dict[str, dict[str, Any]] = {}
-        provenance: dict[str, Provenance] = {}
-        for section, entries in _ENTRIES.items():
-            numbers = _table(table, section, where)
-            origins = _table(sources, section, where, "sources.")
-            _refuse_unknown(numbers, entries, where, f"{section}.")
-            _refuse_unknown(origins, entries, where, f"sources.{section}.")
-            values[section] = {}
-            for key, entry in entries.items():
-                name = f"{section}.{key}"
-                if key not in numbers:
-                    raise TargetError(f"{where}: {name} is missing")
-                values[section][key] = _checked(numbers[key], entry, name, where)
-                origin = _table(origins, key, where, f"sources.{section}.")
-                provenance[name] = _provenance(origin, f"sources.{name}", where)
-        return _assemble(header, values, provenance, where)
+        return _assemble(_FORMAT.from_table(table, where), where)
 
 
 def preset_names() -> list[str]:
@@ -246,147 +181,20 @@ def load_target(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Targ
         path = Path(name_or_path)
         if path.suffix != ".toml":
             raise TargetError(f"unknown target '{name_or_path}': name a .toml file or one of {', '.join(presets)}")
-    document = _read(path)
-    target = _from_document(document, str(path))
-    return _override(target, list(overrides))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TargetError(f"{path}: cannot read the target file: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number beyond Python's digit limit
-        raise TargetError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from error
-
-
-def _from_document(document: Mapping[str, Any], where: str) -> Target:
-    header = _header(document, set(_SECTIONS), where)
-    values: dict[str, dict[str, Any]] = {}
-    provenance: dict[str, Provenance] = {}
-    for section, entries in _ENTRIES.items():
-        content = _table(document, section, where)
-        _refuse_unknown(content, entries, where, f"{section}.")
-        values[section] = {}
-        for key, entry in entries.items():
-            name = f"{section}.{key}"
-            figure = _table(content, key, where, f"{section}.")
-            if "value" not in figure:
-                raise TargetError(f"{where}: {name}.value is missing")
-            values[section][key] = _checked(figure["value"], entry, name, where)
-            provenance[name] = _provenance({k: v for k, v in figure.items() if k != "value"}, name, where)
-    return _assemble(header, values, provenance, where)
-
-
-def _override(target: Target, overrides: list[str]) -> Target:
-    table = target.as_table()
-    for text in overrides:
-        where = f"--set {text}"
-        name, equals, value_text = text.partition("=")
-        key = name.strip().rpartition(".")[2]
-        section = _SECTION_OF.get(key)
-        if not equals or section is None or name.strip() not in (key, f"{section}.{key}"):
-            raise TargetError(f"{where}: write KEY=VALUE with a key that `apc targets show {target.name}` lists")
-        try:
-            value = tomllib.loads(f"value = {value_text.strip()}")["value"]
-        except (ValueError, KeyError, RecursionError) as error:
-            raise TargetError(f"{where}: '{value_text.strip()}' is not a number, true or false") from error
-        table[section][key] = _checked(value, _ENTRIES[section][key], f"{section}.{key}", where)
-        table["sources"][section][key] = {
-            "source": _SET_SOURCE,
-            "year": target.provenance[f"{section}.{key}"].year,
-            "assumed": True,
-        }
-    if not overrides:
+    contents = _FORMAT.from_document(_FORMAT.read(path), str(path))
+    target = _assemble(contents, str(path))
+    changes = list(overrides)
+    if not changes:
         return target
-    table["name"] = f"{target.name} with {', '.join(text.strip() for text in overrides)}"
-    return Target.from_table(table, f"--set {' '.join(overrides)}")
+    return Target.from_table(_FORMAT.override(contents, changes), f"--set {' '.join(changes)}")
 
 
-def _assemble(
-    header: tuple[str, str], values: dict[str, dict[str, Any]], provenance: dict[str, Provenance], where: str
-) -> Target:
-    name, description = header
-    array = values["array"]
-    if array["row_gate_rows"] % 64:
-        raise TargetError(f"{where}: array.row_gate_rows is {array['row_gate_rows']}, not a multiple of 64")
-    if array["rows"] % array["row_gate_rows"]:
-        raise TargetError(
-            f"{where}: array.rows is {array['rows']}, not a multiple of array.row_gate_rows ({array['row_gate_rows']})"
-        )
-    sections = {section: kind(**values[section]) for section, kind in _SECTIONS.items()}
-    return Target(name=name, description=description, provenance=provenance, **sections)
-
-
-def _header(document: Mapping[str, Any], sections: set[str], where: str) -> tuple[str, str]:
-    if not isinstance(document, Mapping):
-        raise TargetError(f"{where}: expected a table, not {type(document).__name__}")
-    _refuse_unknown(document, {"name", "description", *sections}, where, "")
-    return _text(document, "name", where, ""), _text(document, "description", where, "")
-
-
-def _provenance(origin: Mapping[str, Any], name: str, where: str) -> Provenance:
-    _refuse_unknown(origin, ("source", "year", "assumed"), where, f"{name}.")
-    source = _text(origin, "source", where, f"{name}.")
-    year, assumed = origin.get("year"), origin.get("assumed")
-    if isinstance(year, bool) or not isinstance(year, int) or not 1900 <= year <= 2200:
-        raise TargetError(f"{where}: {name}.year must be a year, not {_shown(year)}")
-    if not isinstance(assumed, bool):
-        raise TargetError(f"{where}: {name}.assumed must be true or false, not {_shown(assumed)}")
-    return Provenance(source, year, assumed)
-
-
-def _checked(value: object, entry: _Entry, name: str, where: str) -> int | float | bool:
-    """``value`` as ``entry.kind``, or TargetError. A whole number is accepted for a float, nothing else is cast."""
-    if entry.kind is bool:
-        if isinstance(value, bool):
-            return value
-        raise TargetError(f"{where}: {name} must be true or false, not {_shown(value)}")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TargetError(f"{where}: {name} must be a number, not {_shown(value)}")
-    if entry.kind is int and not isinstance(value, int):
-        raise TargetError(f"{where}: {name} must be a whole number, not {_shown(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise TargetError(f"{where}: {name} must be finite, not {value}")
-    if not entry.low <= value <= entry.high or (entry.positive and value <= 0):
-        opening = "above" if entry.positive else "from"
-        raise TargetError(
-            f"{where}: {name} must be {opening} {_bound(entry.low)} to {_bound(entry.high)}, not {_shown(value)}"
-        )
-    return int(value) if entry.kind is int else float(value)
-
-
-def _table(parent: Mapping[str, Any], key: str, where: str, prefix: str = "") -> Mapping[str, Any]:
-    if key not in parent:
-        raise TargetError(f"{where}: {prefix}{key} is missing")
-    if not isinstance(parent[key], Mapping):
-        raise TargetError(f"{where}: {prefix}{key} must be a table, not {_shown(parent[key])}")
-    return parent[key]
-
-
-def _text(parent: Mapping[str, Any], key: str, where: str, prefix: str) -> str:
-    value = parent.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise TargetError(f"{where}: {prefix}{key} must be a non-empty string, not {_shown(value)}")
-    return value
-
-
-def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], where: str, prefix: str) -> None:
-    known = set(known)
-    for key in content:
-        if key not in known:
-            raise TargetError(f"{where}: unknown entry {prefix}{_shown(key)}; known: {', '.join(sorted(known))}")
-
-
-def _bound(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else f"{value:g}"
-
-
-def _shown(value: object) -> str:
-    """A value for an error message: short and on one line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, int) and abs(value) >= 1 << 64:
-        return "a huge number"
-    text = str(value) if isinstance(value, str) and value.isidentifier() else repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+def _assemble(contents: Contents, where: str) -> Target:
+    array = contents.values["array"]
+    rows, gate = int(array["rows"]), int(array["row_gate_rows"])
+    if gate % 64:
+        raise TargetError(f"{where}: array.row_gate_rows is {gate}, not a multiple of 64")
+    if rows % gate:
+        raise TargetError(f"{where}: array.rows is {rows}, not a multiple of array.row_gate_rows ({gate})")
+    sections = {section: kind(**contents.values[section]) for section, kind in _SECTIONS.items()}
+    return Target(contents.name, contents.description, provenance=contents.provenance, **sections)

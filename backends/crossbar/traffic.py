@@ -1,0 +1,70 @@
+"""What moves over the chip for a layer, and the energy of wires and buffers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from backends.crossbar.convolution import Load, Run, sum_width
+from backends.crossbar.mapping import Placement
+from backends.crossbar.workload import LayerWork
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """bits over the chip's bus, values that pass a buffer (an output counts ``output_share``), joules of all wires."""
+
+    chip_bits: float
+    buffered_values: float
+    value_bits: int
+    wires_J: float
+
+
+def convolution_traffic(run: Run, work: LayerWork, place: Placement, load: Load) -> Traffic:
+    """Wires of a convolution.
+
+    On the chip: inputs, a row of windows sharing all but a K-th of them under novel mapping, and outputs. In a tile:
+    inputs to every PE and partial results from every PE. In a PE: inputs, and results of every array.
+    """
+    target, plan = run.target, run.plan
+    wires = target.interconnect
+    inputs = float(load.positions) * work.rows * work.groups
+    outputs = float(load.positions) * work.outputs * work.groups
+    reuse = max(work.kernel) if place.novel else 1
+    chip_in, chip_out = inputs / reuse * load.bits, outputs * load.bits
+    side = plan.pe_side if place.novel else plan.tile_side
+    pe_m = side * run.chip.array_side_m
+    blocks = place.pes
+    summed_pes = blocks * -(-(place.row_parts // blocks) // side)
+    fed = inputs * load.bits * -(-place.column_parts // side) * load.toggle
+    partial = outputs * sum_width(target, load.bits, place.columns_per_weight) * target.workload.output_toggle
+    chip_changes = chip_in * load.toggle + chip_out * target.workload.output_toggle
+    joules = wires.wire_J_per_m * (
+        chip_length_m(run) * chip_changes
+        + wires.tile_length * pe_m * math.sqrt(blocks) * (fed + partial * summed_pes)
+        + wires.pe_length * pe_m * (fed + partial * place.row_parts)
+    )
+    values = float(load.positions) * work.channels if place.novel else inputs
+    values += outputs * target.buffer.output_share
+    return Traffic(chip_in + chip_out, values, load.bits, joules)
+
+
+def elementwise_traffic(run: Run, work: LayerWork) -> Traffic:
+    """Wires of a layer without weights: its operands and results over the chip."""
+    bits_in = float(work.input_elements) * work.activation_bits
+    bits_out = float(work.elements) * work.output_bits
+    joules = run.target.interconnect.wire_J_per_m * chip_length_m(run) * (bits_in + bits_out)
+    values = work.input_elements + work.elements * run.target.buffer.output_share
+    toggle = run.target.workload.output_toggle
+    return Traffic(bits_in + bits_out, values, work.activation_bits, joules * toggle)
+
+
+def chip_length_m(run: Run) -> float:
+    """What a bit travels over the chip: half its side, times the factors of bus and tree."""
+    wires = run.target.interconnect
+    length = wires.chip_length * run.chip.side_m / 2
+    return length * wires.htree_length if wires.interconnect == "htree" else length
+
+
+def buffer_energy_J(run: Run, traffic: Traffic) -> float:
+    return traffic.chip_bits * run.target.buffer.buffer_bit_J * run.scale
