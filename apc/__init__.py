@@ -6,6 +6,9 @@
 >>> result.outputs, result.cost.energy_J()
 >>> faults = apc.load_faults("position-4.6e-5")
 >>> apc.run_trials(program, {"input": images}, faults, trials=10, labels=labels).accuracy
+>>> comparison = apc.compare(program, against=["crossbar-rram-22nm"])
+>>> [(backend.name, backend.energy_J) for backend in comparison.backends]
+>>> apc.crossbar.CrossbarConfig(adc_bits=8)
 """
 
 from __future__ import annotations
@@ -17,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from apc import crossbar
+    from apc.comparison.driver import Comparison
     from apc.driver import RunResult
     from apc.fault_file import FaultFile
     from apc.trials import TrialsResult
     from ir.program import Program
     from simulator.rtm.faults.model import Faults
 
-__all__ = ["compile", "load", "load_faults", "run", "run_trials", "save"]
+__all__ = ["compare", "compile", "crossbar", "load", "load_faults", "run", "run_trials", "save"]
 
 
 def compile(model: Any, example: Any = None, **options: Any) -> Program:
@@ -82,3 +87,26 @@ def run_trials(
 
     loaded = load_faults(faults) if isinstance(faults, (str, Path)) else faults
     return run_trials(program, inputs, loaded, **options)
+
+
+def compare(source: Any, example: Any = None, **options: Any) -> Comparison:
+    """Cost and accuracy of a network on associative processors and crossbars, break-even points, and what decides.
+
+    ``source``: a program or its path, or a model as ``compile`` takes it. ``options``: fields of
+    ``apc.comparison.driver.CompareOptions`` (against, targets, overrides, inputs, labels ...). Raises
+    ``apc.errors.ApcError`` for what the user can mend, in one line.
+    """
+    from apc.comparison.driver import CompareOptions, compare
+
+    return compare(source, CompareOptions(**options), example=example)
+
+
+if not TYPE_CHECKING:  # for a type checker, it would give the package any attribute
+
+    def __getattr__(name: str) -> Any:
+        """``apc.crossbar`` loads torch: only when it is asked for."""
+        if name == "crossbar":
+            from importlib import import_module
+
+            return import_module("apc.crossbar")
+        raise AttributeError(f"module 'apc' has no attribute '{name}'")

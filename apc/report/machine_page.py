@@ -18,7 +18,7 @@ from apc.accounting import Accounts
 from apc.driver import RunResult, run_model
 from apc.files import atomic_write
 from apc.report.inspection_text import micro_text
-from apc.report.markdown import table
+from apc.report.markdown import replaced, table
 from backends.rtm_ap.chip import LayerPlan
 from backends.rtm_ap.placement import Distance
 from backends.target import Target, load_target
@@ -42,8 +42,7 @@ def renewed(page: str) -> str:
         ("waves", example.waves_table()),
         ("energy", example.energy_table()),
     ):
-        before, rest = page.split(f"<!-- {name} -->\n")
-        page = f"{before}<!-- {name} -->\n{text}\n<!-- /{name} -->{rest.split(f'<!-- /{name} -->')[1]}"
+        page = replaced(page, name, text)
     return page
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from ir.errors import UserError
 from ir.graph import Graph
 from ir.ops import Conv
-from simulator.analog.config import CrossbarConfig
+from simulator.analog.config import CrossbarConfig, CrossbarConfigError
 from simulator.analog.layer import CrossbarLayer, Geometry
 from simulator.analog.network import AnalogNetwork
 
@@ -15,11 +17,12 @@ Configs = CrossbarConfig | Callable[[str, Conv], CrossbarConfig]
 
 
 class CrossbarNetwork(AnalogNetwork):
-    """``graph`` with the convolutions on crossbars. A layer's inputs are its integers less their zero point, and its
-    ``input_range`` is the interval of these that the graph proves, whatever the configuration says.
+    """``graph`` with the convolutions on crossbars. A layer's inputs are its integers less their zero point, and the
+    configuration is ``fitted`` to them.
 
     ``seed``: decides every error and all noise, layer by layer: the programmed arrays of a layer depend on it and on
-    the layer's place in the graph only. Raises UserError for a configuration that a layer cannot have.
+    the layer's place in the graph only. Raises CrossbarConfigError, with the layer's name, for a configuration that a
+    layer cannot have.
     """
 
     def __init__(self, graph: Graph, config: Configs, seed: int = 0) -> None:
@@ -32,11 +35,32 @@ def _layer(graph: Graph, name: str, config: Configs, seed: tuple[int, int]) -> C
     op = graph.op(name)
     assert isinstance(op, Conv)
     operand = graph.type(graph.inputs(name)[0])
-    interval = (int(operand.lo.min()) - op.zero_point, int(operand.hi.max()) - op.zero_point)
-    return CrossbarLayer(
-        op.weights,
-        config if isinstance(config, CrossbarConfig) else config(name, op),
-        geometry=Geometry(op.strides, op.pads, op.dilations, op.groups),
-        seed=seed,
-        input_range=(min(interval[0], 0), max(interval[1], 0)),
+    low, high = int(operand.lo.min()) - op.zero_point, int(operand.hi.max()) - op.zero_point
+    geometry = Geometry(op.strides, op.pads, op.dilations, op.groups)
+    try:
+        own = fitted(config if isinstance(config, CrossbarConfig) else config(name, op), low, high)
+        return CrossbarLayer(op.weights, own, geometry=geometry, seed=seed)
+    except UserError as error:
+        raise CrossbarConfigError(f"layer {name}: {error}") from error
+
+
+def fitted(config: CrossbarConfig, low: int, high: int) -> CrossbarConfig:
+    """``config`` for inputs that are integers from ``low`` to ``high``: signed or not as they are, full scale the
+    largest integer of their bits, so that integers are levels of the DAC, and no more bits (or bits a slice) than they
+    have.
+
+    The lowest two's complement integer, -2^k, has no counterpart above 0 and is clipped to the next by a DAC.
+    """
+    signed = low < 0
+    magnitude_bits = max(1, high, -low - 1).bit_length()
+    full_scale = float((1 << magnitude_bits) - 1)
+    bits = min(config.dac_bits, magnitude_bits + signed)
+    if bits:
+        bits = max(bits, 1 + signed)
+    return replace(
+        config,
+        dac_signed=signed,
+        dac_bits=bits,
+        input_range=(-full_scale if signed else 0.0, full_scale),
+        input_slice_bits=min(config.input_slice_bits, max(0, bits - signed)),
     )

@@ -71,7 +71,7 @@ def test_the_exit_status_is_the_commands(fake: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "apc: error: name a command: compile, quantize, inspect, run, asm, disasm, targets (see `apc --help`)"),
+        ([], "apc: error: name a command: compile, quantize, inspect, run, compare, asm, disasm, targets (see `apc"),
         (["bake"], "apc: error: argument COMMAND: invalid choice: 'bake'"),
         (["--fast"], "apc: error: unrecognized arguments: --fast (see `apc --help`)"),
         (["run", "--number", "x"], "apc: error: argument --number: invalid int value: 'x' (see `apc run --help`)"),

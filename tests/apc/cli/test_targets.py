@@ -1,15 +1,18 @@
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from apc.cli import main
+from backends.crossbar.target import crossbar_names, load_crossbar
 from backends.target import load_target
 
 
 def test_the_list_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["rtm-ap-projected", "rtm-ap-published"]
+    assert [line.split()[0] for line in lines] == ["rtm-ap-projected", "rtm-ap-published", *crossbar_names()]
     assert lines[1].endswith("(20 of 27 figures assumed)")
 
 
@@ -39,6 +42,37 @@ def test_json_carries_the_whole_target(capsys: pytest.CaptureFixture[str]) -> No
     }
 
 
+@pytest.mark.parametrize("name", crossbar_names())
+def test_crossbars_are_shown_alike(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "show", name, "--set", "adc_bits=7"]) == 0
+    text = capsys.readouterr().out
+    figures = load_crossbar(name).figures()
+    assert all(figure.key in text for figure in figures)
+    assert main(["targets", "show", name, "--json"]) == 0
+    (target,) = json.loads(capsys.readouterr().out)["targets"]
+    assert (target["name"], target["kind"]) == (name, "crossbar")
+    assert [figure["value"] for figure in target["figures"]] == [figure.value for figure in figures]
+
+
+def test_a_file_of_either_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('extends = "crossbar-neurosim"\nname = "mine"\ndescription = "my own"\n')
+    assert main(["targets", "show", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["targets"][0]["kind"] == "crossbar"
+    file.write_text('name = "mine"\ndescription = "my own"\n')
+    assert main(["targets", "show", str(file)]) == 2
+    assert "mine.toml: array is missing" in capsys.readouterr().err
+
+
+def test_the_schema_of_a_crossbar_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "show", "crossbar-neurosim", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid({"mapping": "offset", "adc_bits": 8})
+    assert not validator.is_valid({"mapping": "none"}) and not validator.is_valid({"adc": 8})
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
@@ -46,7 +80,11 @@ def test_json_carries_the_whole_target(capsys: pytest.CaptureFixture[str]) -> No
         (["show", "rtm"], "unknown target 'rtm'"),
         (["show", "no.toml"], "no.toml: cannot read the target file"),
         (["show", "rtm-ap-published", "--set", "rows=5"], "array.rows must be from 64"),
+        (["show", "rtm"], "name a .toml file or one of rtm-ap-projected, rtm-ap-published, crossbar-"),
+        (["show", "crossbar-neurosim", "--set", "adc_bits=x"], "--set adc_bits=x: 'x' is not a number"),
         (["--set", "rows=64"], "--set needs a target"),
+        (["--schema"], "--schema needs a target"),
+        (["show", "rtm-ap-published", "--schema"], "--schema is of crossbars, and rtm-ap-published is none"),
         (["hide"], "invalid choice: 'hide'"),
     ],
 )

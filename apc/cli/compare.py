@@ -1,0 +1,133 @@
+"""`apc compare`: a network on racetrack-memory associative processors and on crossbars, side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from apc.cli import console
+from apc.errors import ApcError
+
+if TYPE_CHECKING:
+    from apc.comparison.driver import CompareOptions
+
+NAME = "compare"
+HELP = "compare cost and accuracy with crossbars, and say what decides"
+
+_TOP = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "model", metavar="OUT.apc|MODEL", help="a program, or an .onnx file or package.module:factory to compile first"
+    )
+    parser.add_argument(
+        "--against", nargs="+", action="extend", default=[], metavar="NAME|FILE.toml",
+        help="crossbars, see `apc targets` (default: all presets)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--target", dest="targets", nargs="+", action="extend", default=[], metavar="NAME|FILE.toml",
+        help="associative processors; ratios refer to the first (default: the program's own, then the presets)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="NAME.KEY=VALUE",
+        help="change a figure of one backend; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--dataset", type=Path, metavar="D.npz", help="images: counts events, and runs every backend")
+    parser.add_argument("--labels", type=Path, metavar="L.npz", help="the right class of each image: accuracy")
+    parser.add_argument("--images", type=int, metavar="N", help="of the dataset, only the first N")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="images priced together (default: 1)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is random in a crossbar (default: 0)")
+    parser.add_argument("--layers", action="store_true", help="print the energy of every layer too")
+    parser.add_argument("--sources", action="store_true", help="print every figure of every backend with its source")
+    parser.add_argument(
+        "--factor", type=float, default=3.0, metavar="F", help="of the sensitivity: figures / F and x F (default: 3)"
+    )
+    parser.add_argument("--top", type=int, default=_TOP, metavar="N", help=f"figures of it to show (default: {_TOP})")
+    parser.add_argument("--no-sensitivity", action="store_true", help="leave it out, which saves most of the time")
+    parser.add_argument("--csv", type=Path, metavar="F.csv", help="write a line for each backend and each layer")
+    parser.add_argument("--html", type=Path, metavar="R.html", help="write a page with tables, plots and sources")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compares, writes the files asked for, prints the tables. Returns 0; UserError for bad input."""
+    from apc.comparison.driver import compare
+    from apc.files import require_writable
+    from apc.report.compare import compare_report
+
+    if args.top < 1:
+        raise ApcError(f"--top {args.top}: at least one figure is needed")
+    for path in (args.csv, args.html):
+        require_writable(path, args.model, args.dataset, args.labels, *args.against, *args.targets)
+    if args.csv is not None and args.html is not None and args.csv.resolve() == args.html.resolve():
+        raise ApcError(f"{args.html}: --csv and --html name the same file; name another for one of them")
+    with console.progress("comparing") as update:
+        comparison = compare(args.model, _options(args, update), warn=console.warn)
+    report = compare_report(comparison)
+    _write(args, report)
+    if args.json:
+        console.emit_json("apc.compare/1", report)
+    else:
+        _print(args, report)
+    return 0
+
+
+def _options(args: argparse.Namespace, update: console.Update) -> CompareOptions:
+    from apc.comparison.driver import CompareOptions
+    from apc.labels import read_labels
+    from apc.npz import read_npz
+
+    return CompareOptions(
+        against=args.against,
+        targets=args.targets,
+        overrides=args.overrides,
+        inputs=None if args.dataset is None else read_npz(args.dataset),
+        labels=None if args.labels is None else read_labels(args.labels),
+        images=args.images,
+        batch=args.batch,
+        threads=args.threads,
+        seed=args.seed,
+        factor=None if args.no_sensitivity else args.factor,
+        progress=update,
+    )
+
+
+def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    """Both texts are made before either is written."""
+    from apc.files import atomic_write
+    from apc.report.compare_csv import compare_csv
+    from apc.report.compare_html import compare_html
+
+    texts = []
+    if args.csv is not None:
+        texts.append((args.csv, compare_csv(report)))
+    if args.html is not None:
+        texts.append((args.html, compare_html(report, args.top)))
+    for path, text in texts:
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _print(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    from apc.report.compare_lines import flip_lines, headline_lines, method_lines, workload_lines
+    from apc.report.compare_text import backends_table, break_even_tables, layers_table, sensitivity_tables
+    from apc.report.figures import figures_table
+
+    printer = console.result_console()
+    tables = [backends_table(report), *([layers_table(report)] if args.layers else [])]
+    for item in (*workload_lines(report), *tables, *method_lines(report), *break_even_tables(report)):
+        printer.print(item, soft_wrap=isinstance(item, str), markup=False)
+    for line in (*headline_lines(report), "every figure with its source: --sources, --html or --json"):
+        printer.print(line, soft_wrap=True, markup=False)
+    if not args.no_sensitivity:
+        printer.print(f"sensitivity: every figure alone, / and x {args.factor:g} (bits: less and more by one)")
+        for item in (*sensitivity_tables(report, args.top), *flip_lines(report)):
+            printer.print(item, soft_wrap=isinstance(item, str), markup=False)
+    if args.sources:
+        for backend in report["backends"]:
+            title = f"{backend['name']}: {backend['description']}"
+            printer.print(figures_table(title, backend["figures"]), markup=False)

@@ -1,0 +1,86 @@
+"""How often a backend says the same as the exact network, and how often it is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from apc.comparison.backend import Accuracy
+from apc.comparison.workload import weight_bits
+from apc.intervals import interval
+from apc.options import Progress, silent
+from backends.crossbar.target import CrossbarTarget
+from ir.boundary import dequantise_output
+from ir.errors import UserError
+from ir.graph import Graph
+from ir.ops import Conv
+
+if TYPE_CHECKING:
+    from apc.comparison.data import Data
+    from simulator.analog.config import CrossbarConfig
+
+
+MOST_DAC_BITS = 16
+"""As many bits as an activation has, where the target does not say how many are sent."""
+
+
+def accuracy_of(classes: np.ndarray, exact: np.ndarray, labels: np.ndarray | None) -> Accuracy:
+    """``classes``: what the backend takes each image for; ``exact``: what the exact network does; int64[images]."""
+    images = len(classes)
+    agreement = interval([int((classes == exact).sum())], images)
+    right = None if labels is None else interval([int((classes == labels).sum())], images)
+    return Accuracy(images, agreement, right)
+
+
+def crossbar_classes(
+    graph: Graph, target: CrossbarTarget, data: Data, seed: int, threads: int, progress: Progress = silent
+) -> np.ndarray:
+    """What the network takes every image for on the arrays of ``target``: int64[images]. Converters whose range is
+    calibrated are set on the first images. Raises UserError for a target whose arrays cannot hold the network."""
+    from simulator.analog.crossbar_network import CrossbarNetwork
+
+    try:
+        network = CrossbarNetwork(graph, lambda name, op: crossbar_config(op, target), seed)
+    except UserError as error:
+        raise UserError(f"{target.name}, {error}") from error
+    if target.array.adc_range == "calibrated":
+        network.calibrate(data.first)
+    values = network.run(data.integers, threads=threads, progress=progress)
+    outputs = {out.name: dequantise_output(out, values[out.node]) for out in graph.outputs}
+    return data.classifier.classes(outputs)
+
+
+def crossbar_config(op: Conv, target: CrossbarTarget) -> CrossbarConfig:
+    """What the arrays of a cost target compute for one layer: weights in cells of its bits, activations a bit at a
+    time, a conversion after each.
+
+    A weight takes as many cells as its bits need (a sign and magnitude with a differential mapping, offset binary
+    otherwise); weights that are all +1 or -1 take one bit. The range of a differential converter has a level at zero.
+    Cells and wires are ideal but for the on/off ratio: a cost target says nothing of errors. ``CrossbarNetwork`` fits
+    the DAC to a layer's integers. Raises UserError where this is no array.
+    """
+    from simulator.analog.config import CrossbarConfig
+
+    array, differential = target.array, target.array.mapping == "differential"
+    shared: dict[str, Any] = {
+        "on_off_ratio": array.on_off_ratio,
+        "dac_bits": target.workload.activation_bits or MOST_DAC_BITS,
+        "dac_signed": False,
+        "input_slice_bits": 1,
+        "adc_per_input_slice": True,
+        "adc_bits": target.adc.adc_bits,
+        "adc_range": array.adc_range,
+        "adc_sign_magnitude": differential,
+        "rows_max": array.rows_parallel or array.rows,
+        "columns_max": array.columns,
+    }
+    if np.all(np.abs(op.weights) == 1):
+        return CrossbarConfig(binary_mapping="two_columns" if differential else "offset_cell", **shared)
+    bits = target.workload.weight_bits or max(2, weight_bits(op))
+    if bits == 1:
+        raise UserError("workload.weight_bits is 1, but the layer has weights other than +1 and -1: take 2 or more")
+    stored = bits - 1 if differential else bits
+    slices = -(-stored // array.cell_bits)
+    cell_bits = stored if slices == 1 else 0
+    return CrossbarConfig(mapping=array.mapping, weight_bits=bits, slices=slices, cell_bits=cell_bits, **shared)

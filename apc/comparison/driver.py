@@ -1,0 +1,176 @@
+"""`apc compare`: a network on every backend, break-even points, and what decides between them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apc import artifact
+from apc.accounting import Accounts
+from apc.checks import source_model
+from apc.comparison.accuracy import accuracy_of, crossbar_classes
+from apc.comparison.associative import Pricer, associative_backend
+from apc.comparison.backend import Backend
+from apc.comparison.break_even import BreakEven, break_even
+from apc.comparison.crossbar import crossbar_backends
+from apc.comparison.data import Data, run_data
+from apc.comparison.sensitivity import FACTOR, LARGEST_FACTOR, Sensitivity, probes, sensitivity
+from apc.comparison.sides import Sides, choose_sides, first_target
+from apc.comparison.workload import Workload, workload
+from apc.driver import CompileOptions, compile_model
+from apc.frontend import load_graph
+from apc.options import Progress, part_of, silent
+from backends.target import Target, load_target
+from ir.errors import UserError
+from ir.graph import Graph
+from ir.program import Program
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CompareOptions:
+    """``against``: crossbars, presets or .toml files (all presets where empty). ``targets``: associative processors,
+    the first is the one that ratios refer to (where empty: the program's own, then all presets with the same arrays).
+    ``overrides``: "NAME.KEY=VALUE". ``inputs``: images by ONNX input name, and ``labels``, their classes, int[images];
+    only the first ``images`` of them where that is given. ``batch``: images that are priced (and run) together.
+    ``seed``: of what is random in a crossbar. ``factor``: of the sensitivity table, None for no such table."""
+
+    against: Sequence[str | Path] = ()
+    targets: Sequence[str | Path] = ()
+    overrides: Sequence[str] = ()
+    inputs: Mapping[str, np.ndarray] | None = None
+    labels: np.ndarray | None = None
+    images: int | None = None
+    batch: int = 1
+    threads: int = 2
+    seed: int = 0
+    factor: float | None = FACTOR
+    progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        for name, count in (("images", self.images), ("batch", self.batch), ("threads", self.threads)):
+            if count is not None and count < 1:
+                raise UserError(f"--{name} {count}: at least one is needed")
+        if self.factor is not None and not 1 < self.factor <= LARGEST_FACTOR:
+            raise UserError(
+                f"--factor {self.factor:g}: it must be above 1 and at most {LARGEST_FACTOR:g}, for instance {FACTOR:g}"
+            )
+        if self.inputs is None and (self.labels is not None or self.images is not None):
+            raise UserError("labels and a number of images are of a dataset: give --dataset D.npz too")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed}: it must be an integer that is not negative")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """``backends``: the associative processors, then the crossbars; ratios refer to the first (``reference``).
+    ``break_even`` and ``sensitivity``: of every associative processor with every crossbar.
+    ``factor``: of the sensitivity; ``images``: of the dataset; ``notes``: what was left out, and why."""
+
+    workload: Workload
+    backends: Sequence[Backend]
+    break_even: Sequence[BreakEven]
+    sensitivity: Sequence[Sensitivity]
+    factor: float | None
+    images: int | None
+    notes: Sequence[str]
+
+    @property
+    def reference(self) -> Backend:
+        return self.backends[0]
+
+    def ratio_to_ap(self, backend: Backend) -> float:
+        """Energy of an image over that on the reference."""
+        return backend.energy_J / self.reference.energy_J
+
+
+def compare(
+    source: Any, options: CompareOptions, *, example: Any = None, warn: Callable[[str], None] = warnings.warn
+) -> Comparison:
+    """Compare backends on ``source``: a program, the path of an .apc file, or a model (as for
+    ``apc.driver.compile_model``, whose warnings go to ``warn``) that is compiled for the first target. Raises
+    UserError, one line, for what the user can mend."""
+    if isinstance(source, str | Path) and Path(source).suffix == ".apc":
+        source = artifact.load(source)
+    if isinstance(source, Program):
+        own = Target.from_table(source.target)
+        sides = choose_sides(own, options.targets, options.against, options.overrides)
+        return _compared(source, sides, options)
+    first, overrides = first_target(options.targets, options.against, options.overrides)
+    own = load_target(first, overrides)
+    sides = choose_sides(own, options.targets, options.against, options.overrides, compiled_as=first)
+    compiling = CompileOptions(target=first, overrides=overrides)
+    compilation = compile_model(source, compiling, example=example, progress=options.progress)
+    for message in compilation.warnings:
+        warn(message)
+    return _compared(compilation.program, sides, options)
+
+
+def _compared(program: Program, sides: Sides, options: CompareOptions) -> Comparison:
+    graph = load_graph(source_model(program)).graph
+    inputs = options.inputs
+    data = None if inputs is None else _run(program, graph, inputs, options)
+    work = workload(graph, _name(graph, program), program.model_sha256, options.batch if data is None else data.batch)
+    if not work.macs:
+        raise UserError(f"{work.name}: has no convolution and no matrix product: there is nothing to compare")
+    accounts = Accounts(program) if data is None else data.accounts
+    pricer = Pricer(accounts, work.batch, None if data is None else data.written_bits)
+    backends = [
+        associative_backend(pricer, target, preset, sides.overrides[preset], work.macs) for preset, target in sides.aps
+    ]
+    backends += crossbar_backends(graph, work, sides.crossbars, sides.overrides, data)
+    for item in backends:
+        if not item.energy_J:
+            raise UserError(f"{item.name}: takes no energy at all with these figures, so that nothing compares with it")
+    if data is not None:
+        backends = _with_accuracy(backends, sides, graph, data, options)
+    aps, crossbars = ([item for item in backends if item.kind == kind] for kind in ("rtm-ap", "crossbar"))
+    return Comparison(
+        work,
+        backends,
+        [break_even(ap, crossbar) for ap in aps for crossbar in crossbars],
+        _sensitivities(aps, crossbars, options),
+        options.factor,
+        None if data is None else data.images,
+        sides.notes,
+    )
+
+
+def _run(program: Program, graph: Graph, inputs: Mapping[str, np.ndarray], options: CompareOptions) -> Data:
+    chosen = {name: array[: options.images] if np.ndim(array) else array for name, array in inputs.items()}
+    labels = None if options.labels is None else options.labels[: options.images]
+    return run_data(program, graph, chosen, labels, options.batch, options.threads, options.progress)
+
+
+def _with_accuracy(
+    backends: Sequence[Backend], sides: Sides, graph: Graph, data: Data, options: CompareOptions
+) -> list[Backend]:
+    exact, labels = data.classes, data.classifier.labels
+    found = [replace(item, accuracy=accuracy_of(exact, exact, labels)) for item in backends if item.kind == "rtm-ap"]
+    crossbars = [item for item in backends if item.kind == "crossbar"]
+    for number, (item, (_, target)) in enumerate(zip(crossbars, sides.crossbars, strict=True)):
+        progress = part_of(options.progress, number, len(crossbars), item.name)
+        classes = crossbar_classes(graph, target, data, options.seed, options.threads, progress)
+        found.append(replace(item, accuracy=accuracy_of(classes, exact, labels)))
+    return found
+
+
+def _sensitivities(aps: Sequence[Backend], crossbars: Sequence[Backend], options: CompareOptions) -> list[Sensitivity]:
+    if options.factor is None:
+        return []
+    of_aps, of_crossbars = (
+        [probes(item, options.factor, options.progress) for item in side] for side in (aps, crossbars)
+    )
+    return [
+        sensitivity(ap, crossbar, of_ap, of_crossbar)
+        for ap, of_ap in zip(aps, of_aps, strict=True)
+        for crossbar, of_crossbar in zip(crossbars, of_crossbars, strict=True)
+    ]
+
+
+def _name(graph: Graph, program: Program) -> str:
+    return program.name or graph.name

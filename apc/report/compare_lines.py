@@ -1,0 +1,98 @@
+"""The sentences of `apc compare`: what was computed, how it was counted, what the published headline would take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apc.report.compare_text import place_of
+from apc.report.units import with_unit
+
+
+def workload_lines(report: dict[str, Any]) -> list[str]:
+    """The network, its operands and the batch."""
+    work = report["workload"]
+    bits = {key: ", ".join(map(str, work[key])) for key in ("weight_bits", "activation_bits")}
+    return [
+        f"{work['name']}: {work['layers']} convolutions and matrix products, "
+        f"{with_unit(work['macs'], '').rstrip()} multiply-accumulates an image (padding and strides as they are), "
+        f"{with_unit(work['nonzero_macs'], '').rstrip()} of them with a weight that is not 0",
+        f"{work['nonzero_weights']:,} of {work['weights']:,} weights are not 0; weights of {bits['weight_bits']} bits, "
+        f"activations of {bits['activation_bits']} bits; batch of {work['batch']}"
+        + ("" if report["images"] is None else f"; {report['images']} images of the dataset"),
+    ]
+
+
+def method_lines(report: dict[str, Any]) -> list[str]:
+    """How the table was counted, what is assumed, what was left out."""
+    lines = [
+        f"ratio to the AP: energy over that on {report['reference']}. A MAC is one multiply-accumulate that a backend "
+        "executes, those on padding too unless it leaves padding out; TOPS/W counts two operations for each. Movement "
+        "carries activations between arrays and buffers; time is that of a batch over its images.",
+    ]
+    for backend in report["backends"]:
+        assumed = sum(figure["assumed"] for figure in backend["figures"])
+        notes = "".join(f"; {note}" for note in backend["notes"])
+        lines.append(
+            f"{backend['name']}: {backend['description']}; {assumed} of {len(backend['figures'])} figures assumed; "
+            f"{backend['energy_source']}{notes}"
+        )
+    return lines + report["notes"]
+
+
+def headline_lines(report: dict[str, Any]) -> list[str]:
+    """Where the published ratio holds, with the assumptions that make it hold, and what it would take elsewhere."""
+    headline = report["break_even"]["headline"]
+    described = {backend["name"]: backend["description"] for backend in report["backends"]}
+    own, (least, most) = headline["movement_share_ap"], headline["movement_share_crossbar"]
+    lines = [
+        f"published: {headline['ratio']:g}x less energy than crossbar CIM, of which moving activations takes {own:.0%} "
+        f"against {least:.0%} to {most:.0%} ({headline['source']})"
+    ]
+    for pair in report["break_even"]["pairs"]:
+        start = f"{pair['ap']} against {pair['crossbar']}: {pair['ratio']:.3g}x"
+        if pair["reaches_headline"]:
+            lines.append(
+                f"{start}, which holds under these assumptions: {described[pair['ap']]} ({_figures(pair)}); and "
+                f"{described[pair['crossbar']]}{_conversion(pair)}"
+            )
+        else:
+            lines.append(f"{start}; {headline['ratio']:g}x would take {needed(pair)}")
+    return lines
+
+
+def _figures(pair: dict[str, Any]) -> str:
+    return ", ".join(f"{figure['key']} {with_unit(figure['value'], figure['unit'])}" for figure in pair["figures"])
+
+
+def _conversion(pair: dict[str, Any]) -> str:
+    each = None if pair["adc"] is None else pair["adc"]["energy_per_conversion_J"]
+    return "" if each is None else f" ({with_unit(each, 'J')} a conversion)"
+
+
+def flip_lines(report: dict[str, Any]) -> list[str]:
+    """Of every pair, the figures that change the winner, each alone."""
+    lines = []
+    for pair in report["sensitivity"]["pairs"]:
+        places = [place_of(row, pair) for row in pair["rows"] if row["flips"]]
+        found = f"the winner changes with {', '.join(places)}" if places else "no figure alone changes the winner"
+        lines.append(f"{pair['ap']} against {pair['crossbar']} ({pair['ratio']:.3g}x): {found}")
+    return lines
+
+
+def needed(pair: dict[str, Any]) -> str:
+    """The changes that would bring a pair to the headline, each alone."""
+    devices = pair["devices"]
+    ways = [
+        f"{figure['key']} at {with_unit(figure['headline_value'], figure['unit'])} "
+        f"(now {with_unit(figure['value'], figure['unit'])})"
+        for figure in pair["figures"]
+        if figure["headline_value"] is not None
+    ]
+    if devices["headline_factor"] is not None:
+        ways.append(f"search, write and shift energy all x {devices['headline_factor']:.3g}")
+    else:
+        ways.append(
+            "more than any of these figures can give (with search, write and shift energy at 0 the ratio is "
+            f"{devices['ratio_at_zero']:.3g})"
+        )
+    return f"{' or '.join(ways)}, or a crossbar that takes {with_unit(pair['headline_crossbar_J'], 'J')} an image"

@@ -1,0 +1,172 @@
+"""The programmed arrays of one convolution: `CrossbarLayer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from simulator.analog.config import CrossbarConfig, CrossbarConfigError
+from simulator.analog.conversion import Conversion
+from simulator.analog.converters import AdcCode, InputStage, adc_levels, calibrated_ranges, static_ranges
+from simulator.analog.direct import direct_matrix, lossless
+from simulator.analog.linear import WindowSums
+from simulator.analog.partition import RowPart, row_parts
+from simulator.analog.programmed import Arrays
+from simulator.analog.unfold import Geometry
+
+__all__ = ["CrossbarLayer", "Geometry"]
+
+Ranges = list[tuple[float, float]]
+
+
+class CrossbarLayer:
+    """``weights``, real (Cout, Cin / groups, kh, kw), in the arrays of a crossbar. A matrix is a 1x1 convolution.
+
+    Rows of an array are (channel, kernel row, kernel column) of one group, cut into parts of at most ``rows_max``;
+    every group and part has arrays and converters of its own, and their results are added digitally. ``seed`` decides
+    every error and all noise. ``input_range``: lowest and highest operand; None: the configuration's. Full scale is
+    its width, or half of it with ``dac_signed``: a signed DAC should have a symmetric range, an unsigned one a range
+    from 0.
+
+    With integers or a DAC, results do not depend on batches and threads. Real inputs without a DAC may differ in
+    their last place from batch to batch, and so may all that is analog with ``precision`` float32. Raises
+    ``CrossbarConfigError`` where weights do not fit the configuration.
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        config: CrossbarConfig,
+        *,
+        geometry: Geometry = Geometry(),  # noqa: B008
+        seed: int | Sequence[int],
+        input_range: tuple[float, float] | None = None,
+    ) -> None:
+        weights = np.asarray(weights, np.float64)
+        self.config, self.geometry = config, geometry
+        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._kernel = (weights.shape[2], weights.shape[3])
+        self._stage = InputStage(config, input_range or config.input_range)
+        if config.binary_mapping == "xnor_rows":
+            weights = np.stack([weights, -weights], axis=2).reshape(weights.shape[0], -1, *self._kernel)
+        channels, taps = weights.shape[1], self._kernel[0] * self._kernel[1]
+        rows = row_parts(channels, taps, config.rows_max)
+        groups = geometry.groups
+        self._arrays = Arrays(weights.reshape(groups, -1, channels * taps), config, self._seed, rows)
+        self._all_rows = RowPart(0, channels * taps, taps)
+        self._calibrated: Ranges | None = None
+        top, left, bottom, right = geometry.pads
+        self._uneven = top != bottom or left != right
+        self._moves = Geometry(geometry.strides, (0, 0, 0, 0), geometry.dilations, groups) if self._uneven else geometry
+
+    def __call__(self, x: torch.Tensor, *, first_image: int = 0, on_grid: bool = False) -> torch.Tensor:
+        """``x`` (N, Cin, H, W), any real dtype -> (N, Cout, Ho, Wo) in units of weights * x, of ``config.precision``.
+
+        ``first_image``: the place of x[0] among all images, which read noise is keyed by. ``on_grid``: ``x`` is
+        float32 and known to be the DAC's integers in its range (a unit step is one of the DAC's), which saves
+        looking. Raises ``CrossbarConfigError`` where the ADC's range is still to be calibrated.
+        """
+        drive = self._drive(x, on_grid)
+        if not self._shortcut:
+            return self._long_way(drive, x, first_image)
+        sums, factor = self._direct
+        product = sums(drive)
+        result = product.to(factor.dtype) * factor
+        return self._as_images(result, x)
+
+    def long_way(self, x: torch.Tensor, *, first_image: int = 0) -> torch.Tensor:
+        """The same by every array, input slice and conversion, where a shortcut exists as well."""
+        return self._long_way(self._drive(x, False), x, first_image)
+
+    def calibrate(self, x: torch.Tensor) -> None:
+        """Choose the ADC ranges that keep the inner ``adc_percentile`` of the currents that ``x`` (N, Cin, H, W)
+        causes, over all arrays, slice by slice. Read noise is left out. Nothing happens but for ``adc_range =
+        "calibrated"``."""
+        if self.config.adc_bits and self.config.adc_range == "calibrated":
+            kept = self._conversion.inner_ranges(self._drive(x, False), self.config.adc_percentile)
+            self._calibrated = calibrated_ranges(kept, self.config)
+            self.__dict__.pop("_shortcut", None)
+
+    @property
+    def adc_range(self) -> list[Ranges] | None:
+        """Of every row part, the range of each slice's ADC in units of Gmax x full input; None without an ADC."""
+        codes = self._codes()
+        return None if codes is None else [[(code.low, code.high) for code in part] for part in codes]
+
+    @property
+    def shortcut(self) -> bool:
+        """Whether arrays and converters amount to one exact product."""
+        return self._shortcut
+
+    @property
+    def conversions_per_position(self) -> int:
+        """ADC conversions for one position of one image, of all outputs."""
+        if not self.config.adc_bits:
+            return 0
+        arrays = self._arrays
+        reads = self.config.input_slices if self.config.adc_per_input_slice else 1
+        columns = arrays.signal_columns * self.geometry.groups
+        return columns * arrays.sides * self.config.slices * reads * len(arrays.rows)
+
+    def conductances(self) -> np.ndarray:
+        """float64[slices, sides, groups, columns, rows]: all cells as programmed, in units of Gmax; unit columns
+        last."""
+        return np.concatenate([self._arrays.cells(number) for number in range(len(self._arrays.rows))], axis=-1)
+
+    @cached_property
+    def _conversion(self) -> Conversion:
+        return Conversion(self._arrays, self._stage, self._moves, self._kernel)
+
+    @cached_property
+    def _direct(self) -> tuple[WindowSums, torch.Tensor]:
+        matrix, factor = direct_matrix(self._arrays)
+        precision = self.config.precision
+        sums = WindowSums(matrix, self._all_rows, self._kernel, self._moves, self._stage.whole, precision)
+        scale = torch.from_numpy(factor.reshape(-1, 1) * (self._stage.unit / self._stage.scale))
+        return sums, scale if precision == "float64" else scale.float()
+
+    @cached_property
+    def _shortcut(self) -> bool:
+        if self.config.read_noise is not None or not self._arrays.linear:
+            return False
+        if not self.config.adc_bits:
+            return True
+        codes = self._codes()
+        if codes is None or not self._arrays.whole_levels:
+            return False
+        return lossless(self._arrays, codes, self._stage)
+
+    def _codes(self) -> list[list[AdcCode]] | None:
+        if not self.config.adc_bits:
+            return None
+        if self.config.adc_range == "calibrated" and self._calibrated is None:
+            raise CrossbarConfigError("adc_range = calibrated: there is no range yet, call calibrate first")
+        levels = adc_levels(self.config)
+        ranges = [
+            static_ranges(self.config, self._driven(rows)) or self._calibrated or [] for rows in self._arrays.rows
+        ]
+        return [[AdcCode(low, high, levels) for low, high in own] for own in ranges]
+
+    def _driven(self, rows: RowPart) -> int:
+        """How many rows can be driven at once: of two for one XNOR input, one."""
+        if self.config.binary_mapping != "xnor_rows":
+            return rows.stop - rows.start
+        order = np.arange(rows.start, rows.stop)
+        return len(np.unique(order // (2 * rows.taps) * rows.taps + order % rows.taps))
+
+    def _drive(self, x: torch.Tensor, on_grid: bool) -> torch.Tensor:
+        drive = self._stage(x, on_grid)
+        if not self._uneven:
+            return drive
+        top, left, bottom, right = self.geometry.pads
+        return functional.pad(drive, (left, right, top, bottom))
+
+    def _long_way(self, drive: torch.Tensor, x: torch.Tensor, first_image: int) -> torch.Tensor:
+        return self._as_images(self._conversion.outputs(drive, self._codes(), self._seed, first_image), x)
+
+    def _as_images(self, outputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return outputs.unflatten(2, self.geometry.output_size((x.shape[2], x.shape[3]), self._kernel))

@@ -1,0 +1,222 @@
+"""Convolutions: the same as a matrix on unfolded patches, however they are cut into batches and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+import torch
+
+from simulator.analog.array import CrossbarArray
+from simulator.analog.config import CrossbarConfig, CrossbarConfigError
+from simulator.analog.layer import CrossbarLayer, Geometry
+
+CONVOLUTIONS = {
+    "plain": ((4, 3, 3, 3), Geometry()),
+    "strided, uneven pads": ((4, 3, 3, 2), Geometry((2, 1), (1, 0, 2, 1))),
+    "dilated": ((2, 4, 3, 3), Geometry(dilations=(2, 1), pads=(2, 1, 2, 1))),
+    "grouped": ((6, 2, 3, 3), Geometry(pads=(1, 1, 1, 1), groups=3)),
+    "depthwise": ((4, 1, 3, 3), Geometry((2, 2), (1, 1, 1, 1), groups=4)),
+    "pointwise": ((5, 6, 1, 1), Geometry((2, 2))),
+}
+CELLS: dict[str, Any] = {"cell_bits": 6, "dac_bits": 4}
+SLICED: dict[str, Any] = {"weight_bits": 6, "slices": 3, "dac_bits": 4}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "ideal": {},
+    "quantised": {"weight_bits": 6, "cell_bits": 5, "dac_bits": 4},
+    "digitised": {"cell_bits": 5, "dac_bits": 4, "adc_bits": 6, "rows_max": 7},
+    "sliced": SLICED | {"dac_bits": 5, "input_slice_bits": 1, "adc_bits": 5, "rows_max": 10, "on_off_ratio": 9},
+    "offset": SLICED | {"mapping": "offset", "adc_bits": 6, "on_off_ratio": 9, "rows_max": 10},
+    "unit column": CELLS | {"mapping": "offset", "offset_subtraction": "unit_column", "adc_bits": 8, "columns_max": 1},
+    "erroneous": {"programming_error": {"independent": 0.05}, "dac_bits": 4, "adc_bits": 6, "stuck_on": 0.1},
+    "noisy": CELLS | {"read_noise": {"independent": 0.05}, "input_slice_bits": 2, "adc_bits": 6, "rows_max": 10},
+    "noisy sum": CELLS | {"read_noise": "sonos", "input_slice_bits": 2, "adc_per_input_slice": False},
+    "binary": {"binary_mapping": "xnor_rows", "dac_bits": 4, "adc_bits": 5, "rows_max": 8},
+    "resistive": SLICED | {"row_resistance": 1e-3, "column_resistance": 1e-3, "adc_bits": 9},
+    "gated": CELLS | {"input_slice_bits": 1, "topology": "separate_source", "column_resistance": 1e-3, "adc_bits": 9},
+}
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads(), numba.get_num_threads()
+    yield
+    torch.set_num_threads(before[0])
+    numba.set_num_threads(before[1])
+
+
+def case(name: str, config: dict[str, Any], count: int = 2) -> tuple[np.ndarray, Geometry, torch.Tensor]:
+    shape, geometry = CONVOLUTIONS[name]
+    rng = np.random.default_rng(11)
+    weights = rng.choice([-1.0, 1.0], shape) if "binary_mapping" in config else rng.normal(size=shape)
+    for group in np.split(weights, geometry.groups):
+        group.flat[0] = 1.0 if "binary_mapping" in config else 4.0  # the same largest weight in every group
+    x = torch.from_numpy(rng.uniform(-1, 1, (count, shape[1] * geometry.groups, 7, 6)))
+    return weights, geometry, x
+
+
+def patches(
+    x: np.ndarray, kernel: tuple[int, int], geometry: Geometry, group: int
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """(rows, N * Ho * Wo) of one group, one window at a time."""
+    top, left, bottom, right = geometry.pads
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    channels = x.shape[1] // geometry.groups
+    extent = [geometry.dilations[axis] * (kernel[axis] - 1) + 1 for axis in range(2)]
+    rows = range(0, padded.shape[2] - extent[0] + 1, geometry.strides[0])
+    columns = range(0, padded.shape[3] - extent[1] + 1, geometry.strides[1])
+    seen = [
+        padded[
+            n,
+            group * channels : (group + 1) * channels,
+            i : i + extent[0] : geometry.dilations[0],
+            j : j + extent[1] : geometry.dilations[1],
+        ].ravel()
+        for n in range(len(x))
+        for i in rows
+        for j in columns
+    ]
+    return np.array(seen).T, (len(x), len(rows), len(columns))
+
+
+@pytest.mark.parametrize(
+    "kind", ["ideal", "quantised", "digitised", "sliced", "offset", "unit column", "resistive", "gated"]
+)
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_convolution_is_a_matrix_on_patches(name: str, kind: str) -> None:
+    weights, geometry, x = case(name, CONFIGS[kind])
+    config = CrossbarConfig(**CONFIGS[kind])
+    result = CrossbarLayer(weights, config, geometry=geometry, seed=1)(x).numpy()
+    for group, own in enumerate(np.split(weights, geometry.groups)):
+        seen, shape = patches(x.numpy(), weights.shape[2:], geometry, group)
+        expected = CrossbarArray(own.reshape(len(own), -1), config, seed=1).mvm(seen)
+        outputs = np.split(result, geometry.groups, axis=1)[group]
+        back = np.moveaxis(expected.reshape(-1, *shape), 0, 1)
+        np.testing.assert_allclose(outputs, back, rtol=1e-9, atol=1e-9 * np.abs(back).max())
+
+
+def test_xnor_rows_of_a_convolution_are_those_of_its_patches() -> None:
+    weights, geometry, x = case("plain", {"binary_mapping": ""})
+    config = CrossbarConfig(binary_mapping="xnor_rows", dac_bits=4, adc_bits=4, on_off_ratio=5)
+    seen, shape = patches(x.numpy(), weights.shape[2:], geometry, 0)
+    expected = CrossbarArray(weights.reshape(4, -1), config).mvm(seen).reshape(4, *shape)
+    result = CrossbarLayer(weights, config, geometry=geometry, seed=1)(x)
+    np.testing.assert_allclose(result.numpy(), np.moveaxis(expected, 0, 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind != "ideal"])
+@pytest.mark.parametrize("name", ["strided, uneven pads", "grouped"])
+def test_neither_batches_nor_threads_matter(name: str, kind: str) -> None:
+    weights, geometry, x = case(name, CONFIGS[kind], count=5)
+    x = x.repeat(1, 1, 5, 5)
+    layer = CrossbarLayer(weights, CrossbarConfig(**CONFIGS[kind]), geometry=geometry, seed=(3, 4))
+    whole = layer(x, first_image=10)
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        numba.set_num_threads(threads)
+        split = [layer(x[:2], first_image=10), layer(x[2:3], first_image=12), layer(x[3:], first_image=13)]
+        assert torch.equal(whole, torch.cat(split))
+
+
+def test_integers_without_a_dac_do_not_depend_on_batches_either() -> None:
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.integers(-128, 128, (6, 64, 9, 9)).astype(np.float32))
+    layer = CrossbarLayer(rng.normal(size=(32, 64, 3, 3)), CrossbarConfig(), seed=0, input_range=(-128, 127))
+    assert torch.equal(layer(x), torch.cat([layer(image[None]) for image in x]))
+
+
+@pytest.mark.parametrize("kind", ["ideal", "quantised", "erroneous", "resistive"])
+@pytest.mark.parametrize("mapping", ["differential", "offset"])
+@pytest.mark.parametrize("unit", ["digital", "unit_column"])
+def test_the_shortcut_is_the_long_way(kind: str, mapping: str, unit: str) -> None:
+    table = {"mapping": mapping, "offset_subtraction": unit, "rows_max": 5, "columns_max": 3, "on_off_ratio": 6}
+    table |= {key: value for key, value in CONFIGS[kind].items() if key not in ("adc_bits", "cell_bits")}
+    weights, geometry, x = case("grouped", {})
+    layer = CrossbarLayer(weights, CrossbarConfig(**table), geometry=geometry, seed=1)
+    assert layer.shortcut
+    expected = layer.long_way(x)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-11, atol=1e-11 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize(("span", "lossless"), [(63, True), (21, True), (7, False), (62, False)])
+def test_a_lossless_adc_is_left_out(span: int, lossless: bool) -> None:
+    """Cells of 2 bits and inputs of 1: currents are thirds. 127 codes over +-span / 3 have steps that divide 1/3
+    where span divides 63, and nine rows can exceed 7/3."""
+    weights, geometry, x = case("plain", {})
+    config = CrossbarConfig(
+        weight_bits=4,
+        slices=2,
+        dac_bits=2,
+        input_slice_bits=1,
+        adc_bits=7,
+        adc_range=(-span / 3, span / 3),
+        adc_sign_magnitude=True,
+        rows_max=9,
+    )
+    layer = CrossbarLayer(weights, config, geometry=geometry, seed=1)
+    assert layer.shortcut == lossless
+    if lossless:
+        np.testing.assert_allclose(layer(x), layer.long_way(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_precision_float32_is_near(precision: str) -> None:
+    weights, geometry, x = case("plain", {})
+    for kind in ("ideal", "erroneous", "noisy", "sliced"):
+        table = {key: value for key, value in CONFIGS[kind].items() if key != "adc_bits"}
+        exact = CrossbarLayer(weights, CrossbarConfig(**table), geometry=geometry, seed=1)(x)
+        result = CrossbarLayer(weights, CrossbarConfig(**table, precision=precision), geometry=geometry, seed=1)(x)
+        assert result.dtype == getattr(torch, precision)
+        np.testing.assert_allclose(result, exact, atol=3e-4 * float(exact.abs().max()))
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    rng = np.random.default_rng(2)
+    weights = rng.integers(-(2**11) + 1, 2**11, (3, 500, 1, 1)).astype(float)
+    weights[0, 0] = 2**11 - 1
+    for bits in (6, 9, 12):  # one convolution, several, and float64
+        config = CrossbarConfig(weight_bits=12, cell_bits=11, dac_bits=bits, dac_signed=False)
+        top = 2**bits - 1
+        x = rng.integers(0, top + 1, (4, 500, 3, 3))
+        layer = CrossbarLayer(weights, config, seed=0, input_range=(0, top))
+        expected = np.einsum("oc,nchw->nohw", weights[:, :, 0, 0], x)
+        np.testing.assert_allclose(layer(torch.from_numpy(x)), expected, rtol=1e-13)
+        assert torch.equal(layer(torch.from_numpy(x).float(), on_grid=True), layer(torch.from_numpy(x)))
+
+
+def test_arrays_do_not_depend_on_each_other() -> None:
+    """The cells of a tile are drawn for its place alone."""
+    rng = np.random.default_rng(2)
+    weights = rng.normal(size=(8, 12, 1, 1))
+    config = CrossbarConfig(programming_error={"independent": 0.1}, rows_max=6, columns_max=4, weight_max_per="column")  # type: ignore[arg-type]
+    whole = CrossbarLayer(weights, config, seed=9).conductances()
+    part = CrossbarLayer(weights[:4], config, seed=9).conductances()
+    assert (whole[:, :, :, :4] == part).all()
+    assert (CrossbarLayer(weights, config, seed=10).conductances() != whole).mean() > 0.5
+
+
+def test_uncalibrated_layers_say_so() -> None:
+    layer = CrossbarLayer(np.ones((1, 1, 1, 1)), CrossbarConfig(adc_bits=4, adc_range="calibrated"), seed=0)
+    with pytest.raises(CrossbarConfigError, match="call calibrate first"):
+        layer(torch.ones(1, 1, 1, 1))
+
+
+def test_conversions_are_counted() -> None:
+    config = CrossbarConfig(
+        mapping="offset",
+        offset_subtraction="unit_column",
+        weight_bits=8,
+        slices=4,
+        dac_bits=8,
+        dac_signed=False,
+        input_slice_bits=2,
+        adc_bits=8,
+        rows_max=5,
+        columns_max=2,
+    )
+    layer = CrossbarLayer(np.ones((6, 2, 3, 3)), config, geometry=Geometry(groups=2), seed=0)
+    # 2 groups x (3 columns + 2 unit columns) x 4 slices x 4 input slices x 4 row parts of 18
+    assert layer.conversions_per_position == 2 * 5 * 4 * 4 * 4
