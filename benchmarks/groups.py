@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.arithmetic import arithmetic
 from benchmarks.command_line import command_line, first_call
 from benchmarks.compilation import compilation
+from benchmarks.crossbars import crossbars
 from benchmarks.cse import cse
 from benchmarks.exactness import exactness, float_scales
 from benchmarks.kernels import kernels
@@ -27,6 +28,7 @@ GROUPS: dict[str, Group] = {
     "command_line": command_line,
     "first_call": first_call,
     "kernels": kernels,
+    "crossbars": crossbars,
 }
 
 ON_REQUEST: dict[str, Group] = {"cse": cse}

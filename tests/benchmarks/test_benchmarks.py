@@ -80,6 +80,11 @@ def test_exactness_at_a_tiny_size(tmp_path: Path) -> None:
     assert "31 of 31 layers" in results[0].note
 
 
+def test_crossbars_at_a_tiny_size(tmp_path: Path) -> None:
+    results = list(GROUPS["crossbars"](Workload(QUICK, tmp_path)))
+    assert len(results) == 7 and all(result.ok is None and result.value > 0 for result in results)
+
+
 @pytest.mark.slow
 def test_arithmetic_at_a_tiny_size(tmp_path: Path) -> None:
     """Every measure is made; only those that hold for any network are met by this one."""
