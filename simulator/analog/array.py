@@ -18,18 +18,18 @@ class CrossbarArray:
         weights = np.asarray(weights, np.float64)
         if weights.ndim != 2 or not weights.size:
             raise CrossbarConfigError(f"weights: shape {weights.shape} must be (out, in), neither of them 0")
-        self.config = config
+        self.config, self._inputs = config, weights.shape[1]
         self._layer = CrossbarLayer(weights[:, :, None, None], config, seed=seed)
 
     def mvm(self, x: np.ndarray, *, first_input: int = 0) -> np.ndarray:
         """``x`` (in, n) or (in,) -> (out, n) or (out,), in units of weights @ x. Read noise of column k of ``x`` is
         that of input ``first_input`` + k."""
-        result = self._layer(_images(x), first_image=first_input).flatten(1).numpy().T
+        result = self._layer(self._images(x), first_image=first_input).flatten(1).numpy().T
         return result.reshape(len(result), *np.shape(x)[1:])
 
     def calibrate(self, x: np.ndarray) -> None:
         """Choose the range of a calibrated ADC from inputs ``x`` (in, n) or (in,)."""
-        self._layer.calibrate(_images(x))
+        self._layer.calibrate(self._images(x))
 
     @property
     def adc_range(self) -> list[list[tuple[float, float]]] | None:
@@ -40,7 +40,8 @@ class CrossbarArray:
         """float64[slices, sides, columns, rows]: cells as programmed, in units of Gmax; unit columns last."""
         return self._layer.conductances()[:, :, 0]
 
-
-def _images(x: np.ndarray) -> torch.Tensor:
-    columns = np.asarray(x)
-    return torch.from_numpy(np.ascontiguousarray(columns.reshape(len(columns), -1).T))[:, :, None, None]
+    def _images(self, x: np.ndarray) -> torch.Tensor:
+        columns = np.asarray(x)
+        if columns.ndim not in (1, 2) or len(columns) != self._inputs:
+            raise CrossbarConfigError(f"x: shape {columns.shape} must be ({self._inputs}, n) or ({self._inputs},)")
+        return torch.from_numpy(np.ascontiguousarray(columns.reshape(self._inputs, -1).T))[:, :, None, None]

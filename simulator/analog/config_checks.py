@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from simulator.analog.config import CrossbarConfig
 
 Spec = Choice | Switch | Number
-TABLES = ("sonos", "pcm", "rram_wan", "rram_milo")
+# Built-in tables, and the conductance (SONOS: current) up to which they were measured, in uS (nA).
+TABLES = {"sonos": 3200.0, "pcm": 25.0, "rram_wan": 39.26, "rram_milo": 225.0}
 ADC_RANGES = ("max", "granular", "calibrated")
 
 
@@ -104,7 +105,7 @@ def _error(name: str, value: Any, plain: type[ProgrammingError] | type[ReadNoise
     if "table" not in value:
         return plain(**_record(name, value, RECORDS["ProgrammingError"]))
     table = value["table"]
-    allowed = ("sonos",) if plain is ReadNoise else TABLES
+    allowed = ("sonos",) if plain is ReadNoise else tuple(TABLES)
     if not isinstance(table, str) or not (table in allowed or table.endswith(".csv")):
         raise _bad(f"{name}.table", table, f"one of {', '.join(allowed)}, or the path of a .csv file")
     if table.endswith(".csv"):
@@ -112,7 +113,10 @@ def _error(name: str, value: Any, plain: type[ProgrammingError] | type[ReadNoise
 
         read_csv(table)
     rest = {key: item for key, item in value.items() if key != "table"}
-    return ErrorTable(table, **_record(name, rest, RECORDS["ErrorTable"]))
+    record = ErrorTable(table, **_record(name, rest, RECORDS["ErrorTable"]))
+    if record.full_scale is not None and record.full_scale > TABLES.get(table, math.inf):
+        raise _bad(f"{name}.full_scale", record.full_scale, f"at most {TABLES[table]:g}, where {table} was measured")
+    return record
 
 
 def _drift(value: Any) -> Drift | None:

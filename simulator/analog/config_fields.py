@@ -58,7 +58,12 @@ FIELDS: dict[str, Choice | Switch | Number] = {
         ("offset_cell", "two_columns", "xnor_rows"),
         optional=True,
     ),
-    "weight_bits": _bits("bits of a weight with its sign; needed where slices > 1", 2, 24, optional=True),
+    "weight_bits": _bits(
+        "bits of a weight with its sign; quantises weights where slices > 1, and is needed there; else cell_bits do",
+        2,
+        24,
+        optional=True,
+    ),
     "slices": _bits("cells (or pairs of cells) a weight is spread over", 1, 24),
     "cell_bits": _bits("bits a cell holds; 0: analog where slices = 1, derived from weight_bits and slices otherwise"),
     "on_off_ratio": Number("Rmax/Rmin", 1, math.inf, above=True, infinite=True),
@@ -93,7 +98,7 @@ RECORDS: dict[str, dict[str, Choice | Switch | Number]] = {
     "Drift": {
         "model": Choice("measured spreads, or a power law of time", ("sonos", "power_law")),
         "days": Number("sonos: days since programming (measured to 5)", 0, 5),
-        "full_scale": Number("sonos: Gmax in nA", 0, 3200, above=True, optional=True),
+        "full_scale": Number("sonos: Gmax in nA", 0, 1800, above=True, optional=True),
         "time": Number("power law: time of reading", 0, 1e18, above=True),
         "reference_time": Number("power law: time of programming, in the unit of time", 0, 1e18, above=True),
         "exponent": Number("power law: mean of nu", 0, 10),

@@ -28,7 +28,7 @@ def schema() -> dict[str, Any]:
         "description": "in units of Gmax x full input; a list of ranges: one per slice, lowest first",
         "anyOf": [{"enum": list(ADC_RANGES)}, _PAIR, {"type": "array", "items": _PAIR, "minItems": 1}],
     }
-    properties["programming_error"] = _error("error of a programmed cell", TABLES)
+    properties["programming_error"] = _error("error of a programmed cell", tuple(TABLES))
     properties["read_noise"] = _error("noise of a cell in every read", ("sonos",))
     properties["drift"] = _record("what happens after programming", RECORDS["Drift"], ["model"])
     return {

@@ -149,7 +149,7 @@ class Conversion:
         out: torch.Tensor,
     ) -> None:
         channels, inputs_channel = self._channels[number]
-        factors, tops, constant = self._factors(self.parts[number], reading, codes[number] if codes else None)
+        factors, tops = self._factors(self.parts[number], reading, codes[number] if codes else None)
         source, result = sums.numpy(), out.flatten(0, 1).numpy()
 
         def work(first: int, last: int) -> None:
@@ -160,7 +160,6 @@ class Conversion:
                 factors,
                 tops,
                 reading.base,
-                constant,
                 scales,
                 started,
                 result,
@@ -189,23 +188,21 @@ class Conversion:
 
     def _factors(
         self, part: PartReader, reading: Reading, codes: list[AdcCode] | None
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """What `convert` takes as factors and tops, and the constant."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `convert` takes as factors and tops."""
         mapped, unit, shares = self.arrays.mapped, self.unit(), np.array(self.shares(reading))
         signs = (1.0, -1.0) if self.arrays.sides == 2 or self.arrays.config.unit_column else (1.0,)
         rows: list[tuple[float, float, float, float]] = []
         tops: list[float] = []
-        constant = 0.0
         for index, weight in enumerate(mapped.slice_weights):
             code = codes[index] if codes is not None else None
-            step, low = (code.step, code.low) if code is not None else (1.0, 0.0)
+            step, zero = (code.step, code.zero) if code is not None else (1.0, 0.0)
             for sign in signs:
-                rows.append((unit * part.step / step, unit * part.per_input / step, -low / step, sign * weight * step))
+                rows.append((unit * part.step / step, unit * part.per_input / step, zero, sign * weight * step))
                 tops.append(code.levels - 1.0 if code is not None else -1.0)
-                constant += sign * weight * low * float(shares.sum())
         if mapped.offset:
             rows.append((unit, 0.0, 0.0, -mapped.offset))
             tops.append(-1.0)
         factors = np.repeat(np.array(rows).T[:, None], len(shares), axis=1)
         factors[3] *= shares[:, None]
-        return np.ascontiguousarray(factors), np.array(tops), constant
+        return np.ascontiguousarray(factors), np.array(tops)

@@ -19,14 +19,15 @@ them."""
 @njit(nogil=True, cache=True)
 def quantise(x: np.ndarray, scale: float, low: float, steps: float, out: np.ndarray, first: int, last: int) -> None:
     """out = rint((clip(scale * x, low, 1) - low) * steps / (1 - low)), less what 0 becomes, for elements [first,
-    last)."""
-    span = 1.0 - low
-    zero = -low * steps / span
-    for index in range(first, last):
-        value = x[index] * scale
+    last). ``low`` is 0 or -1."""
+    share = 1.0 / (1.0 - low)  # a power of two
+    zero = -low * steps * share
+    source, target = x[first:last], out[first:last]
+    for index in range(source.shape[0]):
+        value = source[index] * scale
         value = low if value < low else value
         value = 1.0 if value > 1.0 else value
-        out[index] = (((value - low) * steps / span + _HALF_EVEN) - _HALF_EVEN) - zero
+        target[index] = (((value - low) * steps * share + _HALF_EVEN) - _HALF_EVEN) - zero
 
 
 @njit(nogil=True, cache=True)
@@ -35,17 +36,18 @@ def take_slices(
 ) -> None:
     """out = sum over j < number of base^j times the digit start + j of |x| base 2^bits with x's sign, elements
     [first, last)."""
-    mask = (1 << bits) - 1
-    for index in range(first, last):
-        value = np.int32(x[index])
-        rest = abs(value) >> (bits * start)
-        total = 0.0
-        weight = 1.0
-        for _ in range(number):
-            total += weight * np.float64(rest & mask)
-            weight *= base
-            rest >>= bits
-        out[index] = -total if value < 0 else total
+    mask = np.int32((1 << bits) - 1)
+    source, target = x[first:last], out[first:last]
+    target[:] = 0.0
+    weight = np.float32(1.0)
+    for digit in range(start, start + number):
+        shift = np.int32(bits * digit)
+        for index in range(source.shape[0]):
+            value = np.int32(source[index])
+            size = -value if value < 0 else value
+            part = weight * np.float32((size >> shift) & mask)
+            target[index] += -part if value < 0 else part
+        weight *= np.float32(base)
 
 
 @njit(nogil=True, cache=True)
@@ -64,13 +66,13 @@ def _digit(rest: np.ndarray, base: float, last: bool, out: np.ndarray) -> None:
 
 @njit(nogil=True, cache=True)
 def _digitise(current: np.ndarray, factor: float, shift: float, top: float, gain: float, total: np.ndarray) -> None:
-    """total += gain * code, where code = rint(clip(factor * current + shift, 0, top))."""
+    """total += gain * (code - shift), where code = rint(clip(factor * current + shift, 0, top))."""
     for place in range(current.shape[0]):
         code = factor * current[place] + shift
         code = 0.0 if code < 0.0 else code
         code = top if code > top else code
         code = (code + _SNAP) - _SNAP
-        total[place] += gain * ((code + _HALF_EVEN) - _HALF_EVEN)
+        total[place] += gain * (((code + _HALF_EVEN) - _HALF_EVEN) - shift)
 
 
 @njit(nogil=True, cache=True)
@@ -90,7 +92,7 @@ def _digitise_shifted(
         code = 0.0 if code < 0.0 else code
         code = top if code > top else code
         code = (code + _SNAP) - _SNAP
-        total[place] += gain * ((code + _HALF_EVEN) - _HALF_EVEN)
+        total[place] += gain * (((code + _HALF_EVEN) - _HALF_EVEN) - shift)
 
 
 @njit(nogil=True, cache=True)
@@ -101,7 +103,6 @@ def convert(
     factors: np.ndarray,
     tops: np.ndarray,
     base: float,
-    constant: float,
     scales: np.ndarray,
     started: bool,
     out: np.ndarray,
@@ -113,8 +114,8 @@ def convert(
     ``sums``: float32 or float64 (images, signals, positions). ``channels``: int64[outputs, terms], the signal of each
     term; ``inputs_channel``: int64[outputs], the signal that sums the inputs (-1: none). ``factors``: float64[4,
     packed, terms]: code = factors[0] * sum + factors[1] * inputs + factors[2], rounded and clipped to 0 .. tops[term]
-    (negative: neither), adds factors[3] * code. ``packed`` sums are balanced digits base ``base``. ``constant`` is
-    added once, and what out holds where ``started``; then all is multiplied by ``scales``, float64[outputs].
+    (negative: neither, factors[2] is 0), adds factors[3] * (code - factors[2]). ``packed`` sums are balanced digits
+    base ``base``. ``started``: add to what out holds; then all is multiplied by ``scales``, float64[outputs].
     """
     outputs, terms = channels.shape
     packed, positions = factors.shape[1], sums.shape[2]
@@ -129,7 +130,7 @@ def convert(
             rest[:] = sums[image, source]
             for digit in range(packed):
                 _digit(rest, base, digit == packed - 1, inputs[digit])
-        total[:] = constant
+        total[:] = 0.0
         if started:
             for place in range(positions):
                 total[place] += out[row, place]

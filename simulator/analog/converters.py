@@ -99,6 +99,11 @@ class AdcCode:
         """Between two codes."""
         return (self.high - self.low) / (self.levels - 1)
 
+    @property
+    def zero(self) -> float:
+        """The code, not always whole, of no current."""
+        return (self.levels - 1) / 2 if self.low == -self.high else -self.low / self.step
+
 
 def adc_levels(config: CrossbarConfig) -> int:
     """How many codes an ADC has."""
@@ -193,12 +198,19 @@ class InnerRange:
 def calibrated_ranges(kept: list[tuple[float, float]], config: CrossbarConfig) -> list[tuple[float, float]]:
     """The ADC ranges of slices whose inner currents are in the ranges ``kept``: symmetric for sign and magnitude;
     with widths a power of two apart from the widest, never narrower than what is kept, about the same middle (after
-    Xiao et al., arXiv 2109.01262, section 7)."""
+    Xiao et al., arXiv 2109.01262, section 7); and moved by half a step at most, so that no current is a code where
+    currents have both signs: else every sparse column would read as half a step."""
     if config.adc_sign_magnitude:
         kept = [(-reach, reach) for reach in (max(abs(low), abs(high)) for low, high in kept)]
     widths = np.array([max(high - low, abs(high) * 2.0**-20, 2.0**-20) for low, high in kept])
     widths = widths.max() * 2.0 ** -np.floor(np.log2(widths.max() / widths))
-    middles = [(low + high) / 2 for low, high in kept]
-    return [
-        (float(middle - width / 2), float(middle + width / 2)) for middle, width in zip(middles, widths, strict=True)
-    ]
+    steps = widths / (adc_levels(config) - 1)
+    lows = [(low + high - width) / 2 for (low, high), width in zip(kept, widths, strict=True)]
+    return [_with_zero(low, float(width), float(step)) for low, width, step in zip(lows, widths, steps, strict=True)]
+
+
+def _with_zero(low: float, width: float, step: float) -> tuple[float, float]:
+    """[low, low + width], moved so that 0 is a whole number of steps above ``low`` if it is inside."""
+    if low < 0 < low + width:
+        low = step * round(low / step)
+    return low, low + width

@@ -30,7 +30,7 @@ def _of_levels(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
         matrix = total[:, :columns] - total[:, arrays.unit_column()]
     else:
         matrix = halves * total - int(halves * mapped.centre)
-    return matrix.astype(np.float64), mapped.scale[:, :columns] * mapped.unit / halves
+    return matrix.astype(np.float64), mapped.scale[:, :columns] / (mapped.top * halves)
 
 
 def _of_cells(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,7 @@ def lossless(arrays: Arrays, codes: list[list[AdcCode]], stage: InputStage) -> b
         ratio
         for part in codes
         for code in part
-        for ratio in (unit * step / code.step, unit * per_input / code.step, code.low / code.step)
+        for ratio in (unit * step / code.step, unit * per_input / code.step, code.zero)
     ]
     if any(abs(ratio - round(ratio)) > NEARLY_WHOLE for ratio in steps):
         return False

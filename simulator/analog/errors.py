@@ -13,7 +13,7 @@ PROGRAMMING, DRIFT, STUCK = 1, 2, 3
 
 def generator(seed: tuple[int, ...], *place: int) -> np.random.Generator:
     """The generator of one kind of draw in one place: the same whatever else is drawn."""
-    return np.random.default_rng(np.random.SeedSequence([*seed, *place]))
+    return np.random.default_rng(np.random.SeedSequence([len(seed), *seed, *place]))
 
 
 def has_analog_errors(config: CrossbarConfig) -> bool:

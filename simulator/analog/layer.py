@@ -48,7 +48,7 @@ class CrossbarLayer:
     ) -> None:
         weights = np.asarray(weights, np.float64)
         self.config, self.geometry = config, geometry
-        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._seed = tuple(seed) if isinstance(seed, Sequence) else (int(seed),)
         self._kernel = (weights.shape[2], weights.shape[3])
         self._stage = InputStage(config, input_range or config.input_range)
         if config.binary_mapping == "xnor_rows":

@@ -23,7 +23,7 @@ class MappedWeights:
     float64 conductances.
 
     ``scale``: float64[groups, columns], the weight that 1 stands for. ``slice_weights``: float64[slices];
-    ``offset``: what of sum(u) is subtracted digitally. In levels, the decoded weight is ``scale * unit * (sum over k
+    ``offset``: what of sum(u) is subtracted digitally. In levels, the decoded weight is ``scale / top * (sum over k
     of radix**k * level_k - centre)``; ``middle``: the level that is subtracted from levels before they are summed,
     to keep sums small.
     """
@@ -35,7 +35,7 @@ class MappedWeights:
     offset: float
     lowest: float
     step: float = 0.0
-    unit: float = 0.0
+    top: float = 1.0
     radix: int = 1
     centre: float = 0.0
     middle: int = 0
@@ -134,7 +134,7 @@ def _pairs(w: np.ndarray, scale: np.ndarray, config: CrossbarConfig) -> MappedWe
     step = reach / ((1 << bits) - 1)
     radix = 1 << bits
     weights = float(radix) ** np.arange(config.slices) / (step * top)
-    return MappedWeights(levels, None, scale, weights, 0.0, low, step, 1 / top, radix)
+    return MappedWeights(levels, None, scale, weights, 0.0, low, step, top, radix)
 
 
 def _offset_cells(w: np.ndarray, scale: np.ndarray, config: CrossbarConfig) -> MappedWeights:
@@ -148,7 +148,7 @@ def _offset_cells(w: np.ndarray, scale: np.ndarray, config: CrossbarConfig) -> M
     weights = float(radix) ** np.arange(config.slices) / (step * top)
     offset = 0.0 if config.unit_column else low * weights.sum() + centre / top
     middle = centre if config.slices == 1 else 0
-    return MappedWeights(levels, None, scale, weights, offset, low, step, 1 / top, radix, centre, middle)
+    return MappedWeights(levels, None, scale, weights, offset, low, step, top, radix, centre, middle)
 
 
 def _binary_cells(w: np.ndarray, scale: np.ndarray, config: CrossbarConfig) -> MappedWeights:
@@ -156,4 +156,4 @@ def _binary_cells(w: np.ndarray, scale: np.ndarray, config: CrossbarConfig) -> M
     low, reach = _range(config)
     levels = (w > 0).astype(np.int8)[None, None]
     weights, offset = np.array([2 / reach]), 2 * low / reach + 1
-    return MappedWeights(levels, None, scale, weights, offset, low, reach, 2.0, 2, 0.5)
+    return MappedWeights(levels, None, scale, weights, offset, low, reach, 0.5, 2, 0.5)

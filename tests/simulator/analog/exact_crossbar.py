@@ -146,7 +146,9 @@ class ExactCrossbar:
 
     def conductance(self, k: int, side: int, column: int, row: int, w: F) -> F:
         if self.cells is not None:
-            return F(float(self.cells[k][side][column][row]))
+            cell = F(float(self.cells[k][side][column][row]))
+            erroneous = self.c.programming_error is not None or self.c.drift is not None or not self.bits()
+            return cell if erroneous else cell.limit_denominator(10**7)
         return self.pair_or_cell(w, k)[side]
 
     # -- outputs

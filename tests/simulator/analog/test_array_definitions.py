@@ -207,3 +207,39 @@ def test_inner_ranges_are_the_percentiles(parts: list[list[int]], percentile: fl
         inner.add(np.array(part, np.float64))
     expected = np.percentile(everything, [(100 - percentile) / 2, (100 + percentile) / 2])
     np.testing.assert_allclose(inner.ends(), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_inputs_of_one_column_and_of_integers() -> None:
+    array = CrossbarArray(np.array([[1.0, 2.0], [3.0, -4.0], [0.0, 0.5]]), CrossbarConfig())
+    assert array.mvm(np.array([1, -1])).tolist() == [-1.0, 7.0, -0.5]
+    with pytest.raises(CrossbarConfigError, match=r"x: shape \(3, 1\) must be \(2, n\)"):
+        array.mvm(np.zeros((3, 1)))
+    with pytest.raises(CrossbarConfigError, match=r"weights: shape \(2,\) must be \(out, in\)"):
+        CrossbarArray(np.ones(2), CrossbarConfig())
+    with pytest.raises(CrossbarConfigError, match="weights: must be finite"):
+        CrossbarArray(np.array([[np.nan]]), CrossbarConfig())
+
+
+@pytest.mark.parametrize("top", [7, 49, 119, 127])
+def test_quantised_integers_come_back_as_they_are(top: int) -> None:
+    """So that a network's integers can be compared in every bit."""
+    rng = np.random.default_rng(8)
+    weights = rng.integers(-top, top + 1, (5, 60)).astype(float)
+    weights[0, 0] = top
+    x = rng.integers(0, 256, (60, 9))
+    bits = top.bit_length()
+    for table in ({"cell_bits": bits}, {"slices": 2}, {"slices": 2, "mapping": "offset", "on_off_ratio": 7}):
+        config = CrossbarConfig(weight_bits=bits + 1, dac_bits=8, dac_signed=False, input_range=(0, 255), **table)  # type: ignore[arg-type]
+        result = CrossbarArray(weights, config).mvm(x)
+        if top == (1 << bits) - 1:
+            assert (result == weights @ x).all()
+        else:
+            np.testing.assert_allclose(result, weights @ x, atol=0.5 * x.sum(0).max())
+
+
+def test_percentiles_and_columns_have_their_own_largest_weight() -> None:
+    weights = np.array([[4.0, 1.0, 2.0, 3.0], [0.4, 0.1, 0.2, 0.3]])
+    pairs = CrossbarArray(weights, CrossbarConfig(weight_max_per="column")).conductances()[0, 0]
+    np.testing.assert_allclose(pairs, np.tile([1.0, 0.25, 0.5, 0.75], (2, 1)))
+    pairs = CrossbarArray(weights, CrossbarConfig(weight_max_per="column", weight_max=50)).conductances()[0, 0]
+    np.testing.assert_allclose(pairs, np.tile([1.0, 0.4, 0.8, 1.0], (2, 1)))

@@ -99,6 +99,10 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"binary_mapping": "two_columns", "cell_bits": 2}, "cell_bits = 2: binary_mapping = two_columns"),
     ({"stuck_on": 0.6, "stuck_off": 0.6}, "stuck_on = 0.6"),
     ({"drift": {"model": "sonos"}, "programming_error": "sonos"}, "programming_error"),
+    (
+        {"programming_error": {"table": "pcm", "full_scale": 26}},
+        "programming_error.full_scale = 26.0: must be at most 25",
+    ),
     ({"programming_error": "missing.csv"}, "missing.csv: cannot be read"),
 ]
 

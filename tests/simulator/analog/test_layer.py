@@ -220,3 +220,19 @@ def test_conversions_are_counted() -> None:
     layer = CrossbarLayer(np.ones((6, 2, 3, 3)), config, geometry=Geometry(groups=2), seed=0)
     # 2 groups x (3 columns + 2 unit columns) x 4 slices x 4 input slices x 4 row parts of 18
     assert layer.conversions_per_position == 2 * 5 * 4 * 4 * 4
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_no_current_is_a_code_of_a_calibrated_adc(slices: int) -> None:
+    config = CrossbarConfig(
+        weight_bits=5, slices=slices, cell_bits=4 if slices == 1 else 0, dac_bits=4, adc_bits=5, adc_range="calibrated"
+    )
+    random = np.random.default_rng(5)
+    weights, x = random.integers(-15, 16, (7, 9)), random.integers(-7, 8, (9, 30)) + 2
+    weights[3], weights[4, 1:] = 0, 0
+    array = CrossbarArray(weights, config, seed=0)
+    array.calibrate(x / 9)
+    (ranges,) = array.adc_range or []
+    for low, high in ranges:
+        assert low < 0 < high and abs(low / (high - low) * 31 % 1) in (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    assert (array.mvm(x / 9)[3] == 0).all() and (array.mvm(np.zeros(9)) == 0).all()
