@@ -41,7 +41,9 @@ def crossbars(workload: Workload) -> Iterator[Result]:
         ours, peer = in_turn(runs.on(config), runs.peer, workload.size.repetitions)
         limit = Limit("<=", most) if full and most is not None else None
         ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
-        times = f"{1e3 * statistics.median(ours) / BATCH:.1f} ms; PyTorch {1e3 * statistics.median(peer) / BATCH:.1f} ms"
+        times = (
+            f"{1e3 * statistics.median(ours) / BATCH:.1f} ms; PyTorch {1e3 * statistics.median(peer) / BATCH:.1f} ms"
+        )
         yield Result(f"ResNet-18, batch of {BATCH}: {name}, to PyTorch float32", ratio, "x", limit, times)
     with_wires, without = in_turn(_layer(workload, **PARASITICS), _layer(workload), workload.size.repetitions)
     ratio = statistics.median(a / b for a, b in zip(with_wires, without, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.arithmetic import arithmetic
 from benchmarks.command_line import command_line, first_call
 from benchmarks.compilation import compilation
+from benchmarks.crossbar_cost import crossbar_cost
 from benchmarks.crossbars import crossbars
 from benchmarks.cse import cse
 from benchmarks.exactness import exactness, float_scales
@@ -29,6 +30,7 @@ GROUPS: dict[str, Group] = {
     "first_call": first_call,
     "kernels": kernels,
     "crossbars": crossbars,
+    "crossbar_cost": crossbar_cost,
 }
 
 ON_REQUEST: dict[str, Group] = {"cse": cse}

@@ -113,19 +113,21 @@ def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
 
 
 def _print(args: argparse.Namespace, report: dict[str, Any]) -> None:
-    from apc.report.compare_lines import flip_lines, headline_lines, method_lines, workload_lines
-    from apc.report.compare_text import backends_table, break_even_tables, layers_table, sensitivity_tables
+    from apc.report.compare_lines import break_even_line, flip_lines, headline_lines, method_lines, workload_lines
+    from apc.report.compare_text import backends_tables, break_even_tables, layers_tables, sensitivity_tables
     from apc.report.figures import figures_table
 
     printer = console.result_console()
-    tables = [backends_table(report), *([layers_table(report)] if args.layers else [])]
-    for item in (*workload_lines(report), *tables, *method_lines(report), *break_even_tables(report)):
+    width = printer.width
+    tables = [*backends_tables(report, width), *(layers_tables(report, width) if args.layers else [])]
+    solved = [break_even_line(report), *break_even_tables(report, width)]
+    for item in (*workload_lines(report), *tables, *method_lines(report), *solved):
         printer.print(item, soft_wrap=isinstance(item, str), markup=False)
     for line in (*headline_lines(report), "every figure with its source: --sources, --html or --json"):
         printer.print(line, soft_wrap=True, markup=False)
     if not args.no_sensitivity:
         printer.print(f"sensitivity: every figure alone, / and x {args.factor:g} (bits: less and more by one)")
-        for item in (*sensitivity_tables(report, args.top), *flip_lines(report)):
+        for item in (*sensitivity_tables(report, args.top, width), *flip_lines(report)):
             printer.print(item, soft_wrap=isinstance(item, str), markup=False)
     if args.sources:
         for backend in report["backends"]:

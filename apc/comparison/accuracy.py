@@ -77,7 +77,7 @@ def crossbar_config(op: Conv, target: CrossbarTarget) -> CrossbarConfig:
     }
     if np.all(np.abs(op.weights) == 1):
         return CrossbarConfig(binary_mapping="two_columns" if differential else "offset_cell", **shared)
-    bits = target.workload.weight_bits or max(2, weight_bits(op))
+    bits = target.workload.weight_bits or max(2, weight_bits(op, with_opposites=differential))
     if bits == 1:
         raise UserError("workload.weight_bits is 1, but the layer has weights other than +1 and -1: take 2 or more")
     stored = bits - 1 if differential else bits

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from apc.accounting import Accounts
 from apc.comparison.backend import Backend
+from apc.comparison.settings import with_figure
 from apc.cycles import cycles_by_class
 from backends.cost import CostReport
 from backends.rtm_ap.chip import LayerPlan, plan_chip
@@ -93,7 +94,7 @@ class Pricer:
         return [[encoded_bits(tile, program.encoding) for tile in layer.tiles] for layer in program.layers]
 
 
-def associative_backend(pricer: Pricer, target: Target, preset: str, overrides: Sequence[str], macs: float) -> Backend:
+def associative_backend(pricer: Pricer, target: Target, preset: str, overrides: Sequence[str], macs: int) -> Backend:
     """The program on ``target``. Raises UserError where that has other arrays than the program was compiled for."""
     own = pricer.accounts.program.target["name"]
     cost = pricer.report(target)
@@ -108,6 +109,8 @@ def associative_backend(pricer: Pricer, target: Target, preset: str, overrides: 
         description=target.description,
         overrides=overrides,
         report=cost,
+        batch=cost.images,
+        batch_s=cost.latency_s(),
         macs=macs,
         figures=target.figures(),
         reprice=lambda key, value: pricer.energy_J(with_figure(target, key, value)),
@@ -115,14 +118,6 @@ def associative_backend(pricer: Pricer, target: Target, preset: str, overrides: 
         events=_events_per_image(cost),
         notes=notes,
     )
-
-
-def with_figure(target: Target, key: str, value: float) -> Target:
-    """``target`` with "section.name" at ``value``. Raises TargetError where it takes no such value."""
-    table = target.as_table()
-    section, name = key.split(".")
-    table[section][name] = value
-    return Target.from_table(table, f"{target.name}, {key} = {value:g}")
 
 
 def same_arrays(target: Target, own: Target) -> bool:

@@ -28,11 +28,12 @@ class Backend:
     """A priced design.
 
     ``preset``: the name by which ``--set`` and ``--against`` know it; ``name``: that of its target, with what was
-    overridden. ``report``: energy per image, latency of a batch of ``report.images``. ``macs``: multiply-accumulates
-    per image that it executes. ``events``: figures that the energy is linear in, and how many events of each there are
-    in an image. ``reprice``: the energy in joules per image with one figure at another value; raises UserError where
-    the target takes no such value. ``energy_source``: whether data decided the energy, in words. ``notes``: what a
-    reader must know to compare it, one line each.
+    overridden. ``report``: energy per image, and the latency of ``report.images`` that go through the layers together.
+    ``batch`` images are compared; they take ``batch_s`` seconds. ``macs``: multiply-accumulates per image that it
+    executes. ``events``: figures that the energy is linear in, and how many events of each there are in an image.
+    ``reprice``: the energy in joules per image with one figure at another value; raises UserError where the target
+    takes no such value. ``energy_source``: whether data decided the energy, in words. ``notes``: what a reader must
+    know to compare it, one line each.
     """
 
     preset: str
@@ -41,7 +42,9 @@ class Backend:
     description: str
     overrides: Sequence[str]
     report: CostReport
-    macs: float
+    batch: int
+    batch_s: float
+    macs: int
     figures: Sequence[Figure]
     reprice: Callable[[str, float], float]
     energy_source: str
@@ -57,7 +60,7 @@ class Backend:
     @property
     def image_s(self) -> float:
         """Time an image takes: that of a batch over its images."""
-        return self.report.latency_s() / self.report.images
+        return self.batch_s / self.batch
 
     @property
     def area_m2(self) -> float:
@@ -80,13 +83,10 @@ class Backend:
 
     @property
     def movement_share(self) -> float:
-        """Share of the energy that moves activations between arrays and buffers, without the buffers' own."""
+        """Share of the energy that moves activations and partial sums between arrays, buffers and DRAM, without that of
+        the buffers themselves."""
         return self.report.energy_by_component_J().get("movement", 0.0) / self.energy_J
 
     def counter(self, name: str) -> float:
         """A counter of the layers, per image."""
         return sum(layer.counters.get(name, 0.0) for layer in self.report.layers) / self.report.images
-
-    def assumed(self) -> list[str]:
-        """Keys of the figures with a step that is not published."""
-        return [figure.key for figure in self.figures if figure.provenance.assumed]

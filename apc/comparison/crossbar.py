@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from apc.comparison.backend import Backend
 from apc.comparison.data import Data
+from apc.comparison.settings import with_figure
 from apc.comparison.workload import Workload
+from apc.report.units import with_unit
+from backends.cost import CostReport
 from backends.crossbar.activity import Activity
-from backends.crossbar.cost import crossbar_cost
+from backends.crossbar.cost import crossbar_cost, interval_s
+from backends.crossbar.digital import programming
 from backends.crossbar.target import CrossbarTarget
-from backends.crossbar.workload import LayerWork, layer_works
+from backends.crossbar.workload import layer_works
 from ir.graph import Graph
 
 
@@ -21,8 +25,7 @@ def crossbar_backends(
     overrides: Mapping[str, Sequence[str]],
     data: Data | None,
 ) -> list[Backend]:
-    """``targets``: by the name they were asked for. Bit densities are those of ``data``, where there is any. Raises
-    UserError for a network that crossbars cannot hold."""
+    """``targets``: by the name they were asked for. Bit densities are those of ``data``, where there is any."""
     works = layer_works(graph)
     activity = Activity.from_graph(graph, None if data is None else data.tensors)
 
@@ -31,7 +34,7 @@ def crossbar_backends(
 
     def backend(preset: str, target: CrossbarTarget) -> Backend:
         cost = crossbar_cost(works, target, activity)
-        macs = executed_macs(works, target)
+        macs = round(_total(cost, "macs"))
         return Backend(
             preset=preset,
             name=target.name,
@@ -39,33 +42,20 @@ def crossbar_backends(
             description=target.description,
             overrides=overrides[preset],
             report=cost,
+            batch=work.batch,
+            batch_s=cost.latency_s() + (work.batch - 1) * interval_s(cost, target),
             macs=macs,
             figures=target.figures(),
             reprice=lambda key, value: energy_J(with_figure(target, key, value)),
             energy_source=_source(data),
-            notes=_notes(target, macs, work),
+            notes=_notes(target, cost, macs, work),
         )
 
     return [backend(preset, target) for preset, target in targets]
 
 
-def executed_macs(works: Sequence[LayerWork], target: CrossbarTarget) -> int:
-    """Per image, as ``apc.comparison.workload`` counts them, of the output positions that the target counts."""
-    return sum(
-        (work.positions if target.workload.count_padding else work.bare_positions)
-        * work.rows
-        * work.outputs
-        * work.groups
-        for work in works
-    )
-
-
-def with_figure(target: CrossbarTarget, key: str, value: float) -> CrossbarTarget:
-    """``target`` with "section.name" at ``value``. Raises CrossbarTargetError where it takes no such value."""
-    table = target.as_table()
-    section, name = key.split(".")
-    table[section][name] = value
-    return CrossbarTarget.from_table(table, f"{target.name}, {key} = {value:g}")
+def _total(cost: CostReport, counter: str) -> float:
+    return sum(layer.counters.get(counter, 0.0) for layer in cost.layers)
 
 
 def _source(data: Data | None) -> str:
@@ -74,7 +64,7 @@ def _source(data: Data | None) -> str:
     return f"bit densities counted on {len(next(iter(data.first.values())))} image(s), unless the target sets them"
 
 
-def _notes(target: CrossbarTarget, macs: int, work: Workload) -> list[str]:
+def _notes(target: CrossbarTarget, cost: CostReport, macs: int, work: Workload) -> list[str]:
     notes = []
     if macs != work.macs:
         notes.append(f"prices {macs:,} of the network's {work.macs:,} multiply-accumulates: it leaves padding out")
@@ -85,5 +75,21 @@ def _notes(target: CrossbarTarget, macs: int, work: Workload) -> list[str]:
     if bits:
         notes.append(f"takes activations of {bits} bits, whatever the model's are")
     if target.hierarchy.pipeline:
-        notes.append("its time is that of the slowest layer: layers work on different images at once")
-    return notes
+        notes.append(
+            f"layers work on different images at once: an image takes {with_unit(cost.latency_s(), 's')}, the next one "
+            f"follows after {with_unit(interval_s(cost, target), 's')}, the time for which leakage is charged"
+        )
+    return [*notes, _writing(target, cost)]
+
+
+def _writing(target: CrossbarTarget, cost: CostReport) -> str:
+    """What it takes to write the weights, and how often that may be."""
+    written = programming(_total(cost, "programmed_cells"), target)
+    note = (
+        f"writing its {written.cells:,.0f} cells once takes {with_unit(written.energy_J, 'J')} and "
+        f"{with_unit(written.time_s, 's')}"
+    )
+    if written.lifetime_images is None:
+        return f"{note}, not charged to any image"
+    images = target.programming.images_per_programming
+    return f"{note}, charged to {images:,g} images; they endure {written.lifetime_images:.3g} images"

@@ -94,12 +94,13 @@ def compare(
     """Compare backends on ``source``: a program, the path of an .apc file, or a model (as for
     ``apc.driver.compile_model``, whose warnings go to ``warn``) that is compiled for the first target. Raises
     UserError, one line, for what the user can mend."""
+    name = Path(source).stem if isinstance(source, str | Path) and Path(source).suffix in (".apc", ".onnx") else ""
     if isinstance(source, str | Path) and Path(source).suffix == ".apc":
         source = artifact.load(source)
     if isinstance(source, Program):
         own = Target.from_table(source.target)
         sides = choose_sides(own, options.targets, options.against, options.overrides)
-        return _compared(source, sides, options)
+        return _compared(source, name, sides, options)
     first, overrides = first_target(options.targets, options.against, options.overrides)
     own = load_target(first, overrides)
     sides = choose_sides(own, options.targets, options.against, options.overrides, compiled_as=first)
@@ -107,14 +108,16 @@ def compare(
     compilation = compile_model(source, compiling, example=example, progress=options.progress)
     for message in compilation.warnings:
         warn(message)
-    return _compared(compilation.program, sides, options)
+    return _compared(compilation.program, name, sides, options)
 
 
-def _compared(program: Program, sides: Sides, options: CompareOptions) -> Comparison:
+def _compared(program: Program, name: str, sides: Sides, options: CompareOptions) -> Comparison:
+    """``name``: of the network in what is reported; the program's where it is empty."""
     graph = load_graph(source_model(program)).graph
+    name = name or program.name or graph.name
     inputs = options.inputs
     data = None if inputs is None else _run(program, graph, inputs, options)
-    work = workload(graph, _name(graph, program), program.model_sha256, options.batch if data is None else data.batch)
+    work = workload(graph, name, program.model_sha256, options.batch if data is None else data.batch)
     if not work.macs:
         raise UserError(f"{work.name}: has no convolution and no matrix product: there is nothing to compare")
     accounts = Accounts(program) if data is None else data.accounts
@@ -170,7 +173,3 @@ def _sensitivities(aps: Sequence[Backend], crossbars: Sequence[Backend], options
         for ap, of_ap in zip(aps, of_aps, strict=True)
         for crossbar, of_crossbar in zip(crossbars, of_crossbars, strict=True)
     ]
-
-
-def _name(graph: Graph, program: Program) -> str:
-    return program.name or graph.name

@@ -12,6 +12,8 @@ from ir.errors import UserError
 
 FACTOR = 3.0
 LARGEST_FACTOR = 1e6
+RESOLUTIONS = ("workload.weight_bits", "workload.activation_bits", "array.cell_bits", "adc.adc_bits")
+"""Figures in which a factor means nothing."""
 _SAME = 1e-9
 """Relative change of a ratio below which a figure does not matter."""
 
@@ -69,10 +71,10 @@ def probes(backend: Backend, factor: float, progress: Progress = silent) -> list
 
 
 def span(figure: Figure, factor: float) -> tuple[float, float]:
-    """The values below and above. Whole numbers stay whole and do move; a number of bits moves by one bit."""
+    """The values below and above. Whole numbers stay whole and do move; a resolution moves by one bit."""
     value = figure.value
     if isinstance(value, int):
-        if figure.key.endswith("_bits"):
+        if figure.key in RESOLUTIONS:
             return max(1, value - 1), value + 1
         return max(1, min(round(value / factor), value - 1)), max(round(value * factor), value + 1)
     return value / factor, value * factor

@@ -1,11 +1,16 @@
-"""Which backends are compared, and which ``--set NAME.KEY=VALUE`` is whose."""
+"""Which backends are compared, which ``--set NAME.KEY=VALUE`` is whose, and a target with one figure changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from backends.crossbar.target import CrossbarTarget
+from backends.target import Target
 from ir.errors import UserError
+
+AnyTarget = TypeVar("AnyTarget", Target, CrossbarTarget)
 
 
 def split_overrides(texts: Sequence[str], names: Sequence[str]) -> Mapping[str, list[str]]:
@@ -22,6 +27,14 @@ def split_overrides(texts: Sequence[str], names: Sequence[str]) -> Mapping[str, 
         alias = max(mine, key=len)
         found[known[alias]].append(text.removeprefix(f"{alias}."))
     return found
+
+
+def with_figure(target: AnyTarget, key: str, value: float) -> AnyTarget:
+    """``target`` with "section.name" at ``value``. Raises the UserError of its kind where it takes no such value."""
+    table = target.as_table()
+    section, name = key.split(".")
+    table[section][name] = value
+    return target.from_table(table, f"{target.name}, {key} = {value:g}")
 
 
 def require_different(names: Sequence[str], option: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from apc.comparison.associative import same_arrays
-from apc.comparison.settings import require_different, split_overrides
+from apc.comparison.settings import AnyTarget, require_different, split_overrides
 from backends.crossbar.target import CrossbarTarget, crossbar_names, load_crossbar
 from backends.target import Target, load_target, preset_names
 from ir.errors import UserError
@@ -46,18 +46,31 @@ def choose_sides(
     own_name = compiled_as or (own.name if targets else own.name.partition(" with ")[0])
     names = [str(name) for name in targets] or [own_name, *_without(preset_names(), own_name)]
     split = _split(names, against, overrides)
-    crossbars = [(name, load_crossbar(name, split[name])) for name in _crossbar_names(against)]
+    crossbars = [(name, _loaded(load_crossbar, name, split[name])) for name in _crossbar_names(against)]
     aps, notes = [], []
     for name in names:
         if name == own_name:
             aps.append((name, own if compiled_as else _own_with(own, own_name, split[name])))
             continue
-        target = load_target(name, split[name])
+        target = _loaded(load_target, name, split[name])
         if targets or same_arrays(target, own):
             aps.append((name, target))
         else:
             notes.append(f"{name} is left out: its arrays are not those the program was compiled for")
+    _require_own_names([*aps, *crossbars])
     return Sides(aps, crossbars, split, notes)
+
+
+def _require_own_names(named: Sequence[tuple[str, Target | CrossbarTarget]]) -> None:
+    """Tables and ratios go by the names of targets, which a file may have copied from a preset."""
+    seen: dict[str, str] = {}
+    for asked, target in named:
+        if target.name in seen:
+            raise UserError(
+                f"{asked}: its target is named {target.name}, as that of {seen[target.name]} is: "
+                "change the entry 'name' of the file"
+            )
+        seen[target.name] = asked
 
 
 def _split(names: Sequence[str], against: Sequence[str | Path], overrides: Sequence[str]) -> Mapping[str, list[str]]:
@@ -83,4 +96,14 @@ def _own_with(own: Target, name: str, overrides: Sequence[str]) -> Target:
             f"--set {name}.{overrides[0]}: the program holds its target, {own.name}, which is no preset as it comes: "
             "name the target with --target NAME|FILE.toml, and set the figure there"
         )
-    return load_target(name, overrides)
+    return _loaded(load_target, name, overrides)
+
+
+def _loaded(load: Callable[[str, Sequence[str]], AnyTarget], name: str, overrides: Sequence[str]) -> AnyTarget:
+    """What ``load`` gives; where it refuses an override, the message names the target too."""
+    try:
+        return load(name, overrides)
+    except UserError as error:
+        if str(error).startswith("--set"):
+            raise UserError(f"{name}, {error}") from error
+        raise

@@ -50,7 +50,10 @@ def workload(graph: Graph, name: str, model_sha256: str, batch: int) -> Workload
     )
 
 
-def weight_bits(op: Conv) -> int:
-    """Bits of the narrowest two's complement integer that holds every weight of a layer, and its negative."""
-    largest = int(np.abs(op.weights.astype(np.int64)).max(initial=0))
-    return IntType.containing(-largest, largest).bits
+def weight_bits(op: Conv, with_opposites: bool = False) -> int:
+    """Bits of the narrowest two's complement integer that holds every weight of a layer (and its opposite)."""
+    weights = op.weights.astype(np.int64)
+    low, high = int(weights.min(initial=-1)), int(weights.max(initial=0))
+    return IntType.containing(
+        min(low, -high) if with_opposites else low, max(high, -low) if with_opposites else high
+    ).bits

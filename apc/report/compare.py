@@ -54,7 +54,7 @@ def _backend(comparison: Comparison, item: Backend) -> dict[str, Any]:
         "energy_J": item.report.energy_by_component_J(),
         "energy_source": item.energy_source,
         "latency_s": item.image_s,
-        "batch_latency_s": item.report.latency_s(),
+        "batch_latency_s": item.batch_s,
         "area_m2": item.area_m2,
         "energy_delay_Js": item.energy_delay_Js,
         "macs": item.macs,

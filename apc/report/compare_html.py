@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from apc.report.compare_lines import flip_lines, headline_lines, method_lines, workload_lines
+from apc.report.compare_lines import break_even_line, flip_lines, headline_lines, method_lines, workload_lines
 from apc.report.compare_plots import energy_plot, layers_plot, share_plot, tornado_plot
-from apc.report.compare_text import backend_rows, break_even_rows, layer_rows, sensitivity_rows
+from apc.report.compare_text import SENSITIVITY_COLUMNS, backend_rows, break_even_rows, layer_rows, sensitivity_rows
 from apc.report.figures import figure_cells
 
 _STYLE = """
@@ -41,6 +41,7 @@ def compare_html(report: dict[str, Any], top: int) -> str:
         layers_plot(report),
         _table("energy per image", _names(report), [layer_rows(report)]),
         "<h2>Break-even</h2>",
+        _paragraphs([break_even_line(report)]),
         *(_table(name, ["now", *crossbars], [rows]) for name, crossbars, rows in break_even_rows(report)),
         "<h2>The published headline</h2>",
         _list(headline_lines(report)),
@@ -66,9 +67,8 @@ def _sensitivities(report: dict[str, Any], top: int) -> list[str]:
         _paragraphs([f"Every figure alone, divided and multiplied by {factor:g} (bits: less and more by one)."]),
         _list(flip_lines(report)),
     ]
-    headings = ["value", "from", "to", "ratio at", "and at", "swing", "winner"]
     for pair, (name, rows) in zip(pairs, sensitivity_rows(pairs, top), strict=True):
-        parts += [tornado_plot(pair, top), _table(name, headings, [rows])]
+        parts += [tornado_plot(pair, top), _table(name, SENSITIVITY_COLUMNS, [rows])]
     return parts
 
 

@@ -27,7 +27,7 @@ def method_lines(report: dict[str, Any]) -> list[str]:
     lines = [
         f"ratio to the AP: energy over that on {report['reference']}. A MAC is one multiply-accumulate that a backend "
         "executes, those on padding too unless it leaves padding out; TOPS/W counts two operations for each. Movement "
-        "carries activations between arrays and buffers; time is that of a batch over its images.",
+        "is of activations and partial sums between arrays and buffers; time is that of a batch over its images.",
     ]
     for backend in report["backends"]:
         assumed = sum(figure["assumed"] for figure in backend["figures"])
@@ -49,7 +49,7 @@ def headline_lines(report: dict[str, Any]) -> list[str]:
         f"against {least:.0%} to {most:.0%} ({headline['source']})"
     ]
     for pair in report["break_even"]["pairs"]:
-        start = f"{pair['ap']} against {pair['crossbar']}: {pair['ratio']:.3g}x"
+        start = f"{pair['ap']} against {pair['crossbar']}: the crossbar takes {pair['ratio']:.3g}x the energy"
         if pair["reaches_headline"]:
             lines.append(
                 f"{start}, which holds under these assumptions: {described[pair['ap']]} ({_figures(pair)}); and "
@@ -69,13 +69,23 @@ def _conversion(pair: dict[str, Any]) -> str:
     return "" if each is None else f" ({with_unit(each, 'J')} a conversion)"
 
 
+def break_even_line(report: dict[str, Any]) -> str:
+    """How to read the tables of ``break_even``."""
+    times = f"{report['break_even']['headline']['ratio']:g}"
+    return (
+        "break-even: the value of a figure, all others as they are, at which both take the same energy / at which the "
+        f"crossbar takes {times} times as much; never (at 0: r): with the figure at 0 the crossbar takes r times "
+        "as much. ADC: the crossbar's converters, and where they would have to be for a tie"
+    )
+
+
 def flip_lines(report: dict[str, Any]) -> list[str]:
     """Of every pair, the figures that change the winner, each alone."""
     lines = []
     for pair in report["sensitivity"]["pairs"]:
         places = [place_of(row, pair) for row in pair["rows"] if row["flips"]]
         found = f"the winner changes with {', '.join(places)}" if places else "no figure alone changes the winner"
-        lines.append(f"{pair['ap']} against {pair['crossbar']} ({pair['ratio']:.3g}x): {found}")
+        lines.append(f"{pair['ap']} against {pair['crossbar']} (energy ratio {pair['ratio']:.3g}): {found}")
     return lines
 
 
@@ -90,9 +100,9 @@ def needed(pair: dict[str, Any]) -> str:
     ]
     if devices["headline_factor"] is not None:
         ways.append(f"search, write and shift energy all x {devices['headline_factor']:.3g}")
-    else:
+    if not ways:
         ways.append(
-            "more than any of these figures can give (with search, write and shift energy at 0 the ratio is "
+            "more than the AP's figures can give (with search, write and shift energy at 0 the ratio is "
             f"{devices['ratio_at_zero']:.3g})"
         )
     return f"{' or '.join(ways)}, or a crossbar that takes {with_unit(pair['headline_crossbar_J'], 'J')} an image"

@@ -113,7 +113,7 @@ def _svg(draw: Callable[[Axes], None], rows: float, name: str) -> str:
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     settings: dict[Any, Any] = dict.fromkeys(inked, _INK)
     settings |= {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9}
-    settings |= {"axes.spines.top": False, "axes.spines.right": False}
+    settings |= {"axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}
     with rc_context(settings):
         figure = Figure(figsize=(_WIDTH_INCH, 1.1 + _ROW_INCH * rows), layout="constrained")
         axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""What `apc compare` prints for people: tables with a column a backend, and the lines that say what they hold."""
+"""The tables of `apc compare` for people: a column a backend, as many side by side as the terminal has room for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from apc.report.units import with_unit
 from backends.cost import COMPONENTS
 
 Cell = Callable[[dict[str, Any]], str]
+Row = tuple[str, list[str]]
+"""A heading, and a cell for each column."""
 NONE = "-"
+SENSITIVITY_COLUMNS = ("value", "from", "to", "ratio at", "and at", "swing", "winner")
+_NAME_LETTERS = 21
+_TITLE_LETTERS = 28
+"""A column is as wide as its widest cell; its heading, and the title over the first, fold at these."""
 
 
-def backends_table(report: dict[str, Any]) -> Table:
-    """Per image: energy by component, time, area and what follows from them."""
-    table = _table("per image", [backend["name"] for backend in report["backends"]])
-    for section in backend_rows(report):
-        for heading, cells in section:
-            table.add_row(heading, *cells)
-        table.add_section()
-    return table
+def backends_tables(report: dict[str, Any], width: int) -> list[Table]:
+    """Per image: energy by component, time, area and what follows from them. ``width``: letters of a line."""
+    return _tables("per image", [backend["name"] for backend in report["backends"]], backend_rows(report), width)
 
 
-def backend_rows(report: dict[str, Any]) -> list[list[tuple[str, list[str]]]]:
+def backend_rows(report: dict[str, Any]) -> list[list[Row]]:
     """The sections of the table: rows of a heading and a cell for each backend."""
     backends = report["backends"]
     used = [name for name in COMPONENTS if any(name in backend["energy_J"] for backend in backends)]
@@ -61,15 +62,12 @@ def _share(mean: float | None, ends: Sequence[float] | None) -> str:
     return NONE if mean is None or ends is None else f"{mean:.2%} ({ends[0]:.1%}-{ends[1]:.1%})"
 
 
-def layers_table(report: dict[str, Any]) -> Table:
+def layers_tables(report: dict[str, Any], width: int) -> list[Table]:
     """Energy of every layer on every backend."""
-    table = _table("energy per image", [backend["name"] for backend in report["backends"]])
-    for name, cells in layer_rows(report):
-        table.add_row(name, *cells)
-    return table
+    return _tables("energy per image", [item["name"] for item in report["backends"]], [layer_rows(report)], width)
 
 
-def layer_rows(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def layer_rows(report: dict[str, Any]) -> list[Row]:
     """Name and energies of every layer that some backend has, in the order of the first that has it."""
     of_backends = [
         {layer["name"]: layer["energy_J"]["total"] for layer in backend["layers"]} for backend in report["backends"]
@@ -81,18 +79,16 @@ def layer_rows(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def break_even_tables(report: dict[str, Any]) -> list[Table]:
+def break_even_tables(report: dict[str, Any], width: int) -> list[Table]:
     """Of every associative processor: the values of its figures at which each crossbar ties, and loses 7.5 times."""
-    tables = []
-    for title, crossbars, rows in break_even_rows(report):
-        table = _table(title, ["now", *crossbars])
-        for heading, cells in rows:
-            table.add_row(heading, *cells)
-        tables.append(table)
-    return tables
+    return [
+        table
+        for title, crossbars, rows in break_even_rows(report)
+        for table in _tables(title, ["now", *crossbars], [rows], width)
+    ]
 
 
-def break_even_rows(report: dict[str, Any]) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+def break_even_rows(report: dict[str, Any]) -> list[tuple[str, list[str], list[Row]]]:
     """(title, crossbars, rows of a heading, the present value and a cell for each crossbar) of every AP."""
     found = []
     pairs = report["break_even"]["pairs"]
@@ -133,19 +129,21 @@ def _adc(adc: dict[str, Any] | None, key: str, unit: str) -> str:
     return with_unit(adc[key], unit) if unit else f"{adc[key]:.3g}"
 
 
-def sensitivity_tables(report: dict[str, Any], top: int) -> list[Table]:
-    """Of the reference with every crossbar: the ``top`` figures that move the energy ratio most."""
-    pairs = [pair for pair in report["sensitivity"]["pairs"] if pair["ap"] == report["reference"]]
+def sensitivity_tables(report: dict[str, Any], top: int, width: int) -> list[Table]:
+    """Of the reference with every crossbar: the ``top`` figures that move the energy ratio most; where ``width`` is too
+    little, without the values that were tried."""
+    pairs = [pair for pair in report["sensitivity"]["pairs"] if pair["ap"] == report["reference"] and pair["rows"]]
     tables = []
     for title, rows in sensitivity_rows(pairs, top):
-        table = _table(title, ["value", "from", "to", "ratio at", "and at", "swing", "winner"])
-        for heading, cells in rows:
-            table.add_row(heading, *cells)
-        tables.append(table)
+        fitted = _tables(title, SENSITIVITY_COLUMNS, [rows], width)
+        if len(fitted) > 1:
+            ratios = [(heading.partition(" (")[0], cells[3:]) for heading, cells in rows]
+            fitted = _tables(title, SENSITIVITY_COLUMNS[3:], [ratios], width)
+        tables += fitted
     return tables
 
 
-def sensitivity_rows(pairs: Sequence[dict[str, Any]], top: int) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+def sensitivity_rows(pairs: Sequence[dict[str, Any]], top: int) -> list[tuple[str, list[Row]]]:
     """(title, rows of a figure and its cells) of every pair."""
     found = []
     for pair in pairs:
@@ -164,9 +162,29 @@ def place_of(row: dict[str, Any], pair: dict[str, Any]) -> str:
     return f"{'AP' if row['backend'] == pair['ap'] else 'crossbar'} {row['key']}"
 
 
-def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(title, overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", overflow="fold")
-    return table
+def _tables(title: str, headings: Sequence[str], sections: Sequence[Sequence[Row]], width: int) -> list[Table]:
+    """The columns in their order, in as many tables as it takes for none to be wider than ``width`` (a table has one
+    column at least)."""
+    rows = [row for section in sections for row in section]
+    first = max(min(len(title), _TITLE_LETTERS), *(len(heading) for heading, _ in rows))
+    widths = [
+        max(min(len(heading), _NAME_LETTERS), *(len(cells[column]) for _, cells in rows))
+        for column, heading in enumerate(headings)
+    ]
+    groups: list[list[int]] = [[]]
+    for column in range(len(headings)):
+        if groups[-1] and sum(widths[other] + 3 for other in (*groups[-1], column)) > width - first - 4:
+            groups.append([])
+        groups[-1].append(column)
+    tables = []
+    for group in groups:
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column(title, overflow="fold", width=first)
+        for column in group:
+            table.add_column(headings[column], justify="right", overflow="fold", width=widths[column])
+        for section in sections:
+            for heading, cells in section:
+                table.add_row(heading, *(cells[column] for column in group))
+            table.add_section()
+        tables.append(table)
+    return tables

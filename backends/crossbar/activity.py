@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -111,8 +111,10 @@ def mean_conductance_S(
     """Mean over all cells, access devices included.
 
     Offset: digits of w + 2**(weight_bits - 1), 1-bit weights (w + 1) / 2. Differential: a pair of cells a digit, one
-    holding the digit of |w|, the other 0. Weights without values count as uniform over all codes.
+    holding the digit of |w|, the other 0. Weights that need fewer bits than a cell has use its whole range. Weights
+    without values count as uniform over all codes.
     """
+    cell = replace(cell, bits=min(cell.bits, magnitude_bits(weight_bits, differential)))
     levels = [cell.conductance_S(level) for level in range(1 << cell.bits)]
     if not weight_values:
         uniform = sum(levels) / len(levels)
@@ -122,7 +124,7 @@ def mean_conductance_S(
     total, sum_S = 0, 0.0
     for value, count in weight_values:
         if differential:
-            code = abs(value)
+            code = min(abs(value), (1 << max(1, weight_bits - 1)) - 1)
         else:
             code = value + (1 << (weight_bits - 1)) if weight_bits > 1 else (value + 1) // 2
         held = 0.0
@@ -137,15 +139,20 @@ def mean_conductance_S(
 
 def cells_per_weight(weight_bits: int, cell_bits: int, differential: bool) -> int:
     """Columns a weight takes: offset ceil(bits / cell bits); differential twice that of the magnitude."""
-    if not differential:
-        return -(-weight_bits // cell_bits)
-    return 2 * max(1, -(-(weight_bits - 1) // cell_bits))
+    digits = -(-magnitude_bits(weight_bits, differential) // cell_bits)
+    return 2 * digits if differential else digits
+
+
+def magnitude_bits(weight_bits: int, differential: bool) -> int:
+    """Bits that are split into digits: all of an offset code, those of the magnitude in a pair."""
+    return max(1, weight_bits - 1) if differential else weight_bits
 
 
 def input_planes(work: LayerWork, bits: int, sign_plane: bool, measured: LayerActivity | None) -> tuple[float, ...]:
     """Densities of the ``bits`` bit planes that are sent, most significant first. An unsigned input with a sign plane
     gives its lowest bit for it, so that the planes are the activation's bits, as in NeuroSim. Where the setting differs
-    from the bits that were measured, low planes are dropped or high empty ones added."""
+    from the bits that were measured, low planes are dropped or high ones added: copies of the sign, else empty."""
     own = bits - 1 if sign_plane and not work.signed and bits > 1 else bits
     held = measured.bit_density if measured is not None else default_densities(own, work.signed)
-    return (0.0,) * (bits - min(own, len(held))) + held[:own]
+    high = held[0] if work.signed else 0.0
+    return (high,) * (bits - min(own, len(held))) + held[:own]

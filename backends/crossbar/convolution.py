@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backends.crossbar.activity import Cell, LayerActivity, default_toggle, input_planes, mean_conductance_S
 from backends.crossbar.converter import Converter
-from backends.crossbar.mapping import Floorplan, Placement, weight_bits_of
+from backends.crossbar.mapping import Floorplan, Placement, multiplexer_steps, weight_bits_of
 from backends.crossbar.silicon import Chip
 from backends.crossbar.target import CrossbarTarget
 from backends.crossbar.workload import LayerWork
@@ -32,7 +32,8 @@ class Load:
     weight_bits    of the weights
     planes         density of ones in every bit plane that is sent, most significant first
     share          of taps that fall on data; padding keeps its rows off
-    conductance_S  mean of the cells with their access devices
+    conductance_S  mean of the cells that hold weights, with their access devices
+    empty_S        of a cell that holds none
     toggle         share of input bits that change from one word to the next
     """
 
@@ -41,6 +42,7 @@ class Load:
     planes: tuple[float, ...]
     share: float
     conductance_S: float
+    empty_S: float
     toggle: float
 
     @property
@@ -67,11 +69,10 @@ def load_of(work: LayerWork, target: CrossbarTarget, measured: LayerActivity | N
     planes = input_planes(work, bits, settings.sign_plane, measured)
     if settings.input_bit_density >= 0:
         planes = with_density(planes, settings.input_bit_density)
-    conductance = settings.mean_cell_conductance_S
+    conductance, on = settings.mean_cell_conductance_S, 1 / array.on_resistance_ohm
+    cell = Cell(array.cell_bits, on, on / array.on_off_ratio, array.access_resistance_ohm)
     if conductance < 0:
-        on = 1 / array.on_resistance_ohm
-        cell = Cell(array.cell_bits, on, on / array.on_off_ratio, array.access_resistance_ohm)
-        values = work.weight_values if weight_bits == work.weight_bits else ()
+        values = work.weight_values if settings.weight_bits in (0, work.weight_bits) else ()
         conductance = mean_conductance_S(values, weight_bits, cell, array.mapping == "differential")
     toggle = settings.input_toggle
     if toggle < 0:
@@ -83,6 +84,7 @@ def load_of(work: LayerWork, target: CrossbarTarget, measured: LayerActivity | N
         planes=planes,
         share=work.tap_share if padded else 1.0,
         conductance_S=conductance,
+        empty_S=cell.conductance_S(0),
         toggle=toggle,
     )
 
@@ -113,7 +115,8 @@ def passes_of(target: CrossbarTarget, place: Placement) -> int:
 def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> dict[str, float]:
     """Joules of everything around the arrays.
 
-    array        word lines (C V^2 per active row and multiplexer step) and cell current over the conversion
+    array        word lines (C V^2 per active row and multiplexer step) and cell current over the conversion (the
+                 cells beside those of packed groups conduct too)
     adc          converters; a plane without ones costs their idle energy
     row_switch   drivers of active rows, and a fixed part per row
     multiplexer  per column of a read
@@ -121,7 +124,7 @@ def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> d
     adder_tree   adding up an output's arrays (and passes)
     """
     target, periphery = run.target, run.target.periphery
-    array, steps = target.array, target.adc.columns_per_adc
+    array, steps = target.array, multiplexer_steps(target)
     passes = passes_of(target, place)
     vectors = float(load.positions * load.bits)
     reads = vectors * place.reads_per_vector * passes
@@ -130,7 +133,8 @@ def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> d
     width = sum_width(target, load.bits, place.columns_per_weight)
     lines = steps * rows_on * array.columns * array.wordline_F * array.supply_V**2
     time = array.column_time_s or run.adc.time_s
-    current = array.column_power_V2 * load.conductance_S * time * rows_on * place.columns * vectors
+    row_A = array.read_voltage_V * (load.conductance_S + (place.packed - 1) * load.empty_S) / place.packed
+    current = array.column_supply_V * row_A * time * rows_on * place.columns * vectors
     results = vectors * place.columns * passes / place.columns_per_weight if width_grows(place, load) else 0.0
     partials = float(load.positions) * work.outputs * work.groups * (place.row_parts * passes - 1)
     rows = steps * rows_on * periphery.row_switch_J / passes + array.rows * periphery.row_switch_fixed_J

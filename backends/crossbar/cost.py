@@ -7,6 +7,7 @@ mean conductances instead of traces. Plain floats: a network of 20 layers takes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backends.cost import CostReport, LayerCost, cost_report
 from backends.crossbar.activity import Activity
@@ -43,9 +44,10 @@ def crossbar_cost(works: Sequence[LayerWork], target: CrossbarTarget, activity: 
     """The cost of one image of ``works`` (``layer_works`` of a graph) on ``target``.
 
     Inputs that ``activity`` has not measured follow the rules of ``backends.crossbar.activity``. The latency is that of
-    one image through all layers; in a pipeline a new image enters every ``interval_s(report)``. Each layer's
-    ``counters``: arrays, tiles, duplication, macs, array_reads, conversions, cell_reads, cells, moved_bits, stage_s,
-    programmed_cells, programming_J.
+    one image through all layers; in a pipeline a new image enters every ``interval_s``, for which the chip's
+    leakage is charged: the energy is that of an image among many. Each layer's
+    ``counters``: arrays, tiles, duplication, macs, array_reads, conversions, cell_reads, cells,
+    moved_bits, programmed_cells, programming_J.
     """
     convs = [work for work in works if work.kind == "conv"]
     measured = activity.layers if activity is not None else {}
@@ -62,18 +64,14 @@ def crossbar_cost(works: Sequence[LayerWork], target: CrossbarTarget, activity: 
         if work.kind == "conv" or target.digital.count_elementwise
     ]
     layers = _with_dram(run, works, layers)
-    return cost_report(target.name, COMPONENTS, _finished(run, layers), run.chip.area_m2)
+    return cost_report(target.name, COMPONENTS, _with_leakage(run, layers), run.chip.area_m2)
 
 
-def interval_s(report: CostReport) -> float:
-    """Seconds between images that follow one another: the slowest stage of a pipeline, else the whole latency."""
-    return max(layer.counters["interval_s"] for layer in report.layers) if report.layers else 0.0
-
-
-def movement_share(report: CostReport) -> float:
-    """Share of the energy that moves data (wires and DRAM, buffers excepted)."""
-    energy = report.energy_by_component_J()
-    return energy.get("movement", 0.0) / energy["total"] if energy["total"] else 0.0
+def interval_s(report: CostReport, target: CrossbarTarget) -> float:
+    """Seconds between images that follow one another: the slowest layer of a pipeline, else the whole latency."""
+    if not target.hierarchy.pipeline:
+        return report.latency_s()
+    return max((sum(layer.latency_s.values()) for layer in report.layers), default=0.0)
 
 
 def _convolution(run: Run, work: LayerWork, place: Placement, load: Load) -> LayerCost:
@@ -122,12 +120,11 @@ def _with_dram(run: Run, works: Sequence[LayerWork], layers: list[LayerCost]) ->
     bits = {layers[0].name: float(works[0].input_elements * works[0].activation_bits)}
     bits[layers[-1].name] = bits.get(layers[-1].name, 0.0) + works[-1].elements * works[-1].output_bits
     return [
-        LayerCost(
-            layer.name,
-            {**layer.energy_J, "dram": bits[layer.name] * digital.dram_J},
-            {**layer.latency_s, "dram": bits[layer.name] / digital.dram_bits_per_s},
-            {},
-            {**layer.counters, "dram_bits": bits[layer.name]},
+        replace(
+            layer,
+            energy_J={**layer.energy_J, "dram": bits[layer.name] * digital.dram_J},
+            latency_s={**layer.latency_s, "dram": bits[layer.name] / digital.dram_bits_per_s},
+            counters={**layer.counters, "dram_bits": bits[layer.name]},
         )
         if layer.name in bits
         else layer
@@ -135,19 +132,13 @@ def _with_dram(run: Run, works: Sequence[LayerWork], layers: list[LayerCost]) ->
     ]
 
 
-def _finished(run: Run, layers: Sequence[LayerCost]) -> list[LayerCost]:
-    """Adds leakage: the whole chip leaks for as long as an image holds it, shared out by the layers' times."""
+def _with_leakage(run: Run, layers: Sequence[LayerCost]) -> list[LayerCost]:
+    """The whole chip leaks for as long as an image holds it; shared out by the layers' times."""
     stages = [sum(layer.latency_s.values()) for layer in layers]
     total = sum(stages)
     interval = max(stages, default=0.0) if run.target.hierarchy.pipeline else total
     leaked = run.chip.leakage_W * interval
     return [
-        LayerCost(
-            layer.name,
-            {**layer.energy_J, "leakage": leaked * stage / total if total else 0.0},
-            layer.latency_s,
-            {},
-            {**layer.counters, "stage_s": stage, "interval_s": interval},
-        )
+        replace(layer, energy_J={**layer.energy_J, "leakage": leaked * stage / total if total else 0.0})
         for layer, stage in zip(layers, stages, strict=True)
     ]

@@ -31,27 +31,28 @@ def requantise_bits(run: Run, work: LayerWork, place: Placement, load: Load) -> 
 
 
 def elementwise_bits(run: Run, work: LayerWork) -> float:
-    """Bit operations of a layer without weights: an addition or comparison a tap of a pool, a multiplication for
-    every operand of an addition."""
-    if work.kind == "pool":
-        return float(work.elements) * work.taps * work.activation_bits
-    return float(work.elements) * work.operands * work.activation_bits * run.target.digital.multiplier_bits
+    """Bit operations of a layer without weights: an addition or comparison a tap, and multiplications by factors (of a
+    pool: of its sum, which is wider than its inputs)."""
+    bits = work.activation_bits
+    factor_bits = bits + (work.taps - 1).bit_length() if work.kind == "pool" else bits
+    multiplications = work.factors * factor_bits * run.target.digital.multiplier_bits
+    return float(work.elements) * (work.taps * bits + multiplications)
 
 
 @dataclass(frozen=True)
 class Programming:
     """Writing all weights once: cells (copies included), joules, seconds (arrays in parallel, row by row), and how many
-    images the cells endure (infinite where they are never written again)."""
+    images the cells endure (None where they are not written again)."""
 
     cells: float
     energy_J: float
     time_s: float
-    lifetime_images: float
+    lifetime_images: float | None
 
 
 def programming(cells: float, target: CrossbarTarget) -> Programming:
     """The price of writing ``cells``."""
     figures = target.programming
     every = figures.images_per_programming
-    lifetime = figures.endurance_writes * every if every else float("inf")
+    lifetime = figures.endurance_writes * every if every else None
     return Programming(cells, cells * figures.program_cell_J, target.array.rows * figures.program_row_s, lifetime)

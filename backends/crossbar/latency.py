@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from backends.crossbar.convolution import Load, Run, passes_of, sum_width, width_grows
-from backends.crossbar.mapping import Placement
+from backends.crossbar.mapping import Placement, multiplexer_steps
 from backends.crossbar.traffic import Traffic
 
 
@@ -30,7 +30,7 @@ def convolution_latency_s(run: Run, place: Placement, load: Load, traffic: Traff
     results = target.array.columns / place.columns_per_weight
     cycles = target.timing.accumulate_cycles * load.positions * results * width
     return {
-        "adc": sensing_period_s(run) * target.adc.columns_per_adc * vectors / place.duplication,
+        "adc": sensing_period_s(run) * multiplexer_steps(target) * vectors / place.duplication,
         "accumulate": digital_period_s(run) * cycles / place.copies,
         **traffic_latency_s(run, traffic, place.copies),
     }
@@ -41,7 +41,7 @@ def traffic_latency_s(run: Run, traffic: Traffic, copies: int = 1) -> dict[str, 
     tiles."""
     target = run.target
     wires = target.interconnect
-    words = traffic.buffered_values * traffic.value_bits / wires.bus_bits
+    words = traffic.buffered_bits / wires.bus_bits
     hops = wires.bus_cycles * math.sqrt(run.plan.tiles)
     if wires.interconnect == "htree":
         hops *= wires.htree_cycles

@@ -27,6 +27,7 @@ class Placement:
     reads_per_vector    array reads for one bit plane of one input position
     columns             columns that current flows through for one bit plane of one input position
     conversions         of them for one bit plane of one input position: half where pairs are subtracted before
+    packed              groups that lie on the diagonal of an array: the other cells of their rows hold no weight
     copies              of the layer's tiles, in a pipeline
     duplication         copies of the layer, those inside a tile included
     tiles, pes, arrays  silicon that the layer takes; ``pes`` add their results in a tile
@@ -40,6 +41,7 @@ class Placement:
     reads_per_vector: int
     columns: int
     conversions: int
+    packed: int
     copies: int
     duplication: int
     tiles: int
@@ -68,7 +70,25 @@ class Floorplan:
 
 
 def weight_bits_of(work: LayerWork, target: CrossbarTarget) -> int:
-    return target.workload.weight_bits or work.weight_bits
+    """Those that the target sets, else the model's: two's complement for offset codes; a sign and magnitude for pairs,
+    which is a bit more where the least value has no opposite."""
+    if target.workload.weight_bits:
+        return target.workload.weight_bits
+    if target.array.mapping == "offset" or work.weight_bits == 1 or not work.weight_values:
+        return work.weight_bits
+    largest = max(abs(work.weight_values[0][0]), abs(work.weight_values[-1][0]))
+    return max(2, largest.bit_length() + 1)
+
+
+def pairs_subtracted(target: CrossbarTarget) -> bool:
+    """Whether the currents of a pair of columns are subtracted before their one conversion."""
+    return target.array.mapping == "differential" and target.array.subtract_in_analog
+
+
+def multiplexer_steps(target: CrossbarTarget) -> int:
+    """Conversions that a converter makes one after another for one read of an array."""
+    columns = target.adc.columns_per_adc
+    return -(-columns // 2) if pairs_subtracted(target) else columns
 
 
 def floorplan(works: Sequence[LayerWork], target: CrossbarTarget) -> Floorplan:
@@ -100,6 +120,7 @@ class _Shape:
     row_parts: int
     used_rows: float
     columns_read: int
+    packed: int = 1
 
 
 def _shape(work: LayerWork, target: CrossbarTarget, novel_pes: int) -> _Shape:
@@ -141,6 +162,7 @@ def _grouped_shape(work: LayerWork, target: CrossbarTarget, per_weight: int) -> 
         row_parts=row_arrays,
         used_rows=work.rows * packed / row_arrays,
         columns_read=row_arrays * columns * work.groups,
+        packed=packed,
     )
 
 
@@ -181,7 +203,6 @@ def _place(shape: _Shape, target: CrossbarTarget, side: int, novel_pes: int, cop
     if target.hierarchy.duplication:
         inside = max(1, side // shape.rows) * max(1, side // shape.columns)
     pes = novel_pes if shape.novel else 1
-    paired = target.array.mapping == "differential" and target.array.subtract_in_analog
     return Placement(
         novel=shape.novel,
         columns_per_weight=shape.columns_per_weight,
@@ -190,7 +211,8 @@ def _place(shape: _Shape, target: CrossbarTarget, side: int, novel_pes: int, cop
         column_parts=shape.columns,
         reads_per_vector=shape.rows * shape.columns * shape.blocks,
         columns=shape.columns_read,
-        conversions=shape.columns_read // 2 if paired else shape.columns_read,
+        conversions=shape.columns_read // 2 if pairs_subtracted(target) else shape.columns_read,
+        packed=shape.packed,
         copies=copies,
         duplication=inside * copies,
         tiles=tiles * copies,

@@ -1,7 +1,8 @@
 """The figures of a crossbar target: one dataclass a section, each field with its unit and bounds.
 
-Energies, powers and areas are those at ``reference_nm``; ``backends.crossbar.technology`` scales them to
-``technology_nm``.
+Figures are those at ``reference_nm``. At another ``technology_nm`` energies of circuits grow with that ratio to the
+power ``energy_exponent``, areas with its square, cells with their feature size; wires per metre, cell currents, times
+and leakage stay as they are given.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class Workload:
 @dataclass(frozen=True)
 class Array:
     """One array and its cells. ``rows_parallel`` 0: all rows at once. ``mapping`` and ``adc_range`` are what
-    the accuracy model needs of this target. ``column_power_V2``: power of a read column per siemens of
-    its active cells; ``column_time_s`` 0: current flows during the whole conversion."""
+    the accuracy model needs of this target. ``column_supply_V``: the voltage behind the current of a read column,
+    which is ``read_voltage_V`` times the siemens of its active cells; ``column_time_s`` 0: it flows during the whole
+    conversion."""
 
     technology_nm: float = _real("nm", 1.0, 1000.0)
     reference_nm: float = _real("nm the figures are given at", 1.0, 1000.0)
@@ -69,7 +71,7 @@ class Array:
     access_resistance_ohm: float = _real("ohm", 0, 1e9)
     read_voltage_V: float = _real("V", 0, 10)
     supply_V: float = _real("V", 0, 10, positive=True)
-    column_power_V2: float = _real("V2", 0, 100)
+    column_supply_V: float = _real("V", 0, 100)
     column_time_s: float = _real("s, 0: of a conversion", 0, 1)
     wordline_F: float = _real("F per cell", 0, 1e-9)
     cell_leakage_W: float = _real("W per cell", 0, 1)

@@ -12,11 +12,12 @@ from backends.crossbar.workload import LayerWork
 
 @dataclass(frozen=True)
 class Traffic:
-    """bits over the chip's bus, values that pass a buffer (an output counts ``output_share``), joules of all wires."""
+    """Of one image. ``chip_bits`` over the chip's bus; ``buffered_values``, values that pass a buffer, and their
+    ``buffered_bits`` (an output counts ``output_share``); ``wires_J``, joules of all wires."""
 
     chip_bits: float
     buffered_values: float
-    value_bits: int
+    buffered_bits: float
     wires_J: float
 
 
@@ -26,12 +27,13 @@ def convolution_traffic(run: Run, work: LayerWork, place: Placement, load: Load)
     On the chip: inputs, a row of windows sharing all but a K-th of them under novel mapping, and outputs. In a tile:
     inputs to every PE and partial results from every PE. In a PE: inputs, and results of every array.
     """
+    output_bits = run.target.workload.activation_bits or work.output_bits
     target, plan = run.target, run.plan
     wires = target.interconnect
     inputs = float(load.positions) * work.rows * work.groups
     outputs = float(load.positions) * work.outputs * work.groups
     reuse = max(work.kernel) if place.novel else 1
-    chip_in, chip_out = inputs / reuse * load.bits, outputs * load.bits
+    chip_in, chip_out = inputs / reuse * load.bits, outputs * output_bits
     side = plan.pe_side if place.novel else plan.tile_side
     pe_m = side * run.chip.array_side_m
     blocks = place.pes
@@ -44,19 +46,23 @@ def convolution_traffic(run: Run, work: LayerWork, place: Placement, load: Load)
         + wires.tile_length * pe_m * math.sqrt(blocks) * (fed + partial * summed_pes)
         + wires.pe_length * pe_m * (fed + partial * place.row_parts)
     )
-    values = float(load.positions) * work.channels if place.novel else inputs
-    values += outputs * target.buffer.output_share
-    return Traffic(chip_in + chip_out, values, load.bits, joules)
+    read = float(load.positions) * work.channels if place.novel else inputs
+    written = outputs * target.buffer.output_share
+    return Traffic(chip_in + chip_out, read + written, read * load.bits + written * output_bits, joules)
 
 
 def elementwise_traffic(run: Run, work: LayerWork) -> Traffic:
     """Wires of a layer without weights: its operands and results over the chip."""
     bits_in = float(work.input_elements) * work.activation_bits
     bits_out = float(work.elements) * work.output_bits
-    joules = run.target.interconnect.wire_J_per_m * chip_length_m(run) * (bits_in + bits_out)
-    values = work.input_elements + work.elements * run.target.buffer.output_share
-    toggle = run.target.workload.output_toggle
-    return Traffic(bits_in + bits_out, values, work.activation_bits, joules * toggle)
+    changes = (bits_in + bits_out) * run.target.workload.output_toggle
+    share = run.target.buffer.output_share
+    return Traffic(
+        bits_in + bits_out,
+        work.input_elements + work.elements * share,
+        bits_in + bits_out * share,
+        run.target.interconnect.wire_J_per_m * chip_length_m(run) * changes,
+    )
 
 
 def chip_length_m(run: Run) -> float:

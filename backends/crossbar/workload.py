@@ -18,17 +18,17 @@ class LayerWork:
 
     groups, rows, outputs   of a conv: independent matrices, inputs of one (Cin / groups * kh * kw), outputs of one
     channels                input channels of a group
-    kernel, strides         of a window
-    height, width           of the input
+    kernel                  of a window
     positions               output positions, padding counted
     bare_positions          output positions were there no padding (as NeuroSim counts; at least 1)
     tap_share               share of (position, tap) pairs that fall on data, not on padding
     weight_bits, weight_values   bits of the weights, and how many of each value there are, ascending
     activation_bits, signed      of the tensor that is fed to the arrays
     output_bits             bits of one stored output
-    operands                tensors an elementwise operation reads; of a conv: 1
-    elements                outputs of all channels at all positions
-    taps                    inputs of one output of a pooling window
+    elements, input_elements     of all channels at all positions: of the output, and of what is read to compute it
+    taps                    without weights: inputs of one output, those of a window or the operands of an addition
+    factors                 without weights: multiplications that an output takes. What is added was multiplied already
+                            where a convolution or window sum made it
     """
 
     name: str
@@ -44,20 +44,12 @@ class LayerWork:
     outputs: int = 0
     channels: int = 0
     kernel: tuple[int, int] = (1, 1)
-    strides: tuple[int, int] = (1, 1)
-    height: int = 1
-    width: int = 1
     tap_share: float = 1.0
     weight_bits: int = 0
     weight_values: tuple[tuple[int, int], ...] = ()
-    operands: int = 1
-    taps: int = 1
     input_elements: int = 0
-
-    @property
-    def macs(self) -> float:
-        """Multiply-accumulates of one image, those with padding included."""
-        return float(self.positions) * self.rows * self.outputs * self.groups
+    taps: int = 1
+    factors: int = 0
 
 
 def layer_works(graph: Graph) -> list[LayerWork]:
@@ -112,9 +104,6 @@ def conv_work(
         outputs=outputs // groups,
         channels=channels // groups,
         kernel=kernel,
-        strides=strides,
-        height=size[0],
-        width=size[1],
         tap_share=float(down.mean() * along.mean()),
         weight_bits=weight_bits,
         weight_values=weight_values,
@@ -206,11 +195,9 @@ def _pool(graph: Graph, name: str, op: SumPool | MaxPool) -> LayerWork:
         signed=x.dtype.signed,
         channels=x.channels,
         kernel=op.kernel,
-        strides=op.strides,
-        height=x.shape[1],
-        width=x.shape[2],
-        taps=op.kernel[0] * op.kernel[1],
         input_elements=x.channels * x.positions,
+        taps=op.kernel[0] * op.kernel[1],
+        factors=int(isinstance(op, SumPool)),
     )
 
 
@@ -234,9 +221,8 @@ def _elementwise(graph: Graph, name: str, op: Requantise) -> list[LayerWork]:
             output_bits=y.dtype.bits,
             signed=x.dtype.signed,
             channels=y.channels,
-            height=y.shape[1],
-            width=y.shape[2],
-            operands=len(sources),
             input_elements=(len(sources) - 1 if any(own) else len(sources)) * y.channels * y.positions,
+            taps=len(sources),
+            factors=own.count(False),
         )
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backends.target import PRESET_FOLDER, Target, TargetError, load_target, preset_names
+from tests.close import close
 
 PRESETS = ["rtm-ap-projected", "rtm-ap-published"]
 SECTIONS = ["array", "wire", "features", "timing", "energy", "device"]
@@ -69,13 +70,11 @@ def test_a_file_equal_to_a_preset_loads_as_the_preset(tmp_path: Path) -> None:
 def test_published_figures_are_those_of_their_publications() -> None:
     target = load_target("rtm-ap-published")
     assert target.energy.write_bit_J == 0.69e-12  # Govindaraj and Ghosh, JETC 2017
-    assert target.energy.search_row_J == pytest.approx(3 * 4.7e-15)
-    assert target.energy.shift_step_J == pytest.approx(19.5e-12 / 32, rel=2e-3)  # RTSim, a word of 32 tracks
+    assert target.energy.search_row_J == close(3 * 4.7e-15)
+    assert target.energy.shift_step_J == close(19.5e-12 / 32, rel=2e-3)  # RTSim, a word of 32 tracks
     assert target.timing.write_cycles * target.timing.cycle_s >= 4e-9
     assert target.timing.shift_cycles * target.timing.cycle_s >= 2.14192e-9
-    assert target.array.arrays * target.device.area_array_m2 == pytest.approx(
-        1024 * 45560e-12 * (22 / 45) ** 2, rel=1e-3
-    )
+    assert target.array.arrays * target.device.area_array_m2 == close(1024 * 45560e-12 * (22 / 45) ** 2, rel=1e-3)
     assert target.device.endurance_writes == 1e16
     not_assumed = {figure.key for figure in target.figures() if not figure.provenance.assumed}
     assert {"energy.write_bit_J", "energy.shift_step_J", "device.endurance_writes"} <= not_assumed
@@ -88,10 +87,10 @@ def test_projected_energies_follow_from_the_stated_fit() -> None:
         return 4 * energy.search_row_J + 0.75 * energy.write_bit_J + 3 * energy.shift_step_J
 
     budget = 204e-6 / 7.5 / (277e6 * 8)
-    assert bit_of_an_addition(projected) == pytest.approx(budget, rel=1e-3)
+    assert bit_of_an_addition(projected) == close(budget, rel=1e-3)
     factor = budget / bit_of_an_addition(published_energy)
     for key in ("search_row_J", "write_bit_J", "shift_step_J"):
-        assert getattr(projected, key) == pytest.approx(factor * getattr(published_energy, key), rel=1e-3)
+        assert getattr(projected, key) == close(factor * getattr(published_energy, key), rel=1e-3)
 
 
 def test_wire_energies_grow_with_distance() -> None:
@@ -99,7 +98,7 @@ def test_wire_energies_grow_with_distance() -> None:
     wire = 0.5 * 0.2e-15 * 1e6 * 0.85**2  # J/m
     side = math.sqrt(1.089e-8)
     distances = [energy.move_bit_array_J, energy.move_bit_tile_J, energy.move_bit_bank_J, energy.move_bit_global_J]
-    assert distances == [pytest.approx(9e-15 + wire * side * n, rel=0.01) for n in (1, 2, 8, 32)]
+    assert distances == [close(9e-15 + wire * side * n, rel=0.01) for n in (1, 2, 8, 32)]
 
 
 def test_overrides_replace_figures_and_say_so() -> None:

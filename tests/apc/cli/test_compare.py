@@ -20,6 +20,7 @@ from backends.crossbar.target import crossbar_names, load_crossbar
 from backends.target import load_target
 from tests.apc.frontend.models import Model
 from tests.apc.small import images, save
+from tests.close import close
 
 SCHEMA = json.loads((Path(apc.__file__).parent / "schemas" / "apc.compare.json").read_text(encoding="utf-8"))
 QUICK = ["--against", "crossbar-neurosim", "--no-sensitivity"]
@@ -81,6 +82,7 @@ def test_a_model_is_compiled_first(folder: Path) -> None:
     assert from_model["backends"][0]["overrides"] == ["columns=128"]
     assert "rtm-ap-projected is left out" in from_model["notes"][0]
     assert document(folder / "m.onnx", *QUICK) == document(folder / "m.apc", *QUICK)
+    assert from_model["workload"]["name"] == "m"
 
 
 def test_events_and_classes_are_counted_on_a_dataset(folder: Path) -> None:
@@ -89,13 +91,15 @@ def test_events_and_classes_are_counted_on_a_dataset(folder: Path) -> None:
     sums_up(found)
     side, _, crossbar = found["backends"]
     run = apc.run(apc.load(folder / "m.apc"), {"x": images(6)}, batch=1)
-    assert side["energy_J"]["total"] == pytest.approx(run.cost.energy_J()["total"], rel=1e-12)
-    assert side["latency_s"] == pytest.approx(run.cost.latency_s() / 6)
+    assert side["energy_J"]["total"] == close(run.cost.energy_J()["total"], rel=1e-12)
+    assert side["latency_s"] == close(run.cost.latency_s() / 6)
     assert side["agreement"] == 1.0 and side["energy_source"] == "written bits counted on the dataset"
     assert crossbar["agreement"] == 1.0 and crossbar["accuracy"] == side["accuracy"]
     assert crossbar["name"] == "crossbar-neurosim with adc_bits=16"
     two = document(*words, "--images", 2, "--batch", 2)
     assert two["images"] == two["workload"]["batch"] == 2
+    for backend in two["backends"]:
+        assert backend["batch_latency_s"] == close(2 * backend["latency_s"])
     assert document(*words) == document(*words, "--threads", 1)
 
 
@@ -106,7 +110,7 @@ def test_sensitivity(folder: Path) -> None:
     assert (pair["ap"], other["ap"]) == ("rtm-ap-published", "rtm-ap-projected")
     (row,) = (row for row in pair["rows"] if row["key"] == "energy.shift_step_J")
     halved = document(folder / "m.apc", *QUICK, "--set", f"rtm-ap-published.shift_step_J={row['low']}")
-    assert halved["backends"][2]["ratio_to_ap"] == pytest.approx(row["ratio_low"])
+    assert halved["backends"][2]["ratio_to_ap"] == close(row["ratio_low"])
 
 
 def test_break_even_by_setting_the_solved_value(folder: Path) -> None:
@@ -114,11 +118,11 @@ def test_break_even_by_setting_the_solved_value(folder: Path) -> None:
     words += ["--set", "rtm-ap-projected.control_bit_J=1e-16", "--set", "rtm-ap-projected.move_bit_global_J=0"]
     (pair,) = document(*words)["break_even"]["pairs"]
     adc = pair["adc"]
-    assert adc["energy_per_conversion_J"] * adc["conversions"] == pytest.approx(adc["energy_J"])
+    assert adc["energy_per_conversion_J"] * adc["conversions"] == close(adc["energy_J"])
     for figure in pair["figures"]:
         if figure["tie_value"] is not None:
             tied = document(*words, "--set", f"rtm-ap-projected.{figure['key']}={figure['tie_value']}")
-            assert tied["break_even"]["pairs"][0]["ratio"] == pytest.approx(1.0)
+            assert tied["break_even"]["pairs"][0]["ratio"] == close(1.0)
     assert any(figure["tie_value"] is not None for figure in pair["figures"])
 
 

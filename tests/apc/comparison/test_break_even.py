@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apc.comparison.backend import Backend
 from apc.comparison.break_even import DEVICE_FIGURES, HEADLINE, break_even
 from tests.apc.comparison.fakes import AP_KEYS, ap, crossbar
+from tests.close import close
 
 positive = st.floats(1.0, 1e6)
 
@@ -25,7 +25,7 @@ def test_repricing_at_the_solved_value_ties(events: list[float], values: list[fl
             if solved is None:
                 assert rest * goal >= against.energy_J * (1 - 1e-9)
             else:
-                assert side.reprice(figure.key, solved) * goal == pytest.approx(against.energy_J, rel=1e-9)
+                assert side.reprice(figure.key, solved) * goal == close(against.energy_J, rel=1e-9)
 
 
 @given(st.lists(positive, min_size=6, max_size=6), positive)
@@ -41,7 +41,7 @@ def test_the_joint_factor_ties(events: list[float], other: float) -> None:
         if factor is None:
             assert fixed * goal >= against.energy_J * (1 - 1e-9)
         else:
-            assert (fixed + factor * scaled) * goal == pytest.approx(against.energy_J, rel=1e-9)
+            assert (fixed + factor * scaled) * goal == close(against.energy_J, rel=1e-9)
 
 
 def adc_energy(item: Backend) -> float:
@@ -53,9 +53,9 @@ def test_the_converters_energy_at_which_the_crossbar_ties() -> None:
     found = break_even(side, crossbar(conversions=100, conversion_J=5e-15, other_J=4e-13)).adc
     assert found is not None
     assert found.conversions == 100
-    assert found.energy_per_conversion_J == pytest.approx(5e-15)
-    assert found.tie_per_conversion_J == pytest.approx((910 - 400) * 1e-15 / 100)
-    assert found.tie_factor == pytest.approx(5.1 / 5)
+    assert found.energy_per_conversion_J == close(5e-15)
+    assert found.tie_per_conversion_J == close((910 - 400) * 1e-15 / 100)
+    assert found.tie_factor == close(5.1 / 5)
 
 
 def test_a_crossbar_that_loses_without_converters_never_ties() -> None:

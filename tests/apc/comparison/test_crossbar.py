@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from apc.comparison.backend import Backend
-from apc.comparison.crossbar import crossbar_backends, executed_macs, with_figure
+from apc.comparison.crossbar import crossbar_backends
 from apc.comparison.workload import workload
 from backends.crossbar.activity import Activity
 from backends.crossbar.cost import crossbar_cost
-from backends.crossbar.target import CrossbarTargetError, load_crossbar
+from backends.crossbar.target import load_crossbar
 from backends.crossbar.workload import layer_works
 from ir.graph import Graph
 from ir.ops import Conv
+from tests.close import close
 from tests.graphs import add_input, add_output
 
 NAME = "crossbar-neurosim"
@@ -28,10 +29,10 @@ def graph_of() -> Graph:
     return graph
 
 
-def backend(*overrides: str) -> Backend:
-    graph = graph_of()
+def backend(*overrides: str, batch: int = 1, graph: Graph | None = None) -> Backend:
+    graph = graph or graph_of()
     target = load_crossbar(NAME, overrides)
-    work = workload(graph, "net", "", 1)
+    work = workload(graph, "net", "", batch)
     (found,) = crossbar_backends(graph, work, [(NAME, target)], {NAME: overrides}, None)
     return found
 
@@ -56,11 +57,6 @@ def test_pricing_again(key: str, value: float) -> None:
     assert backend().reprice(key, value) == energy(f"{key}={value}") != energy()
 
 
-def test_a_value_that_a_target_does_not_take() -> None:
-    with pytest.raises(CrossbarTargetError, match="adc_bits must be from 1 to 16"):
-        with_figure(load_crossbar(NAME), "adc.adc_bits", 17)
-
-
 def test_executed_multiply_accumulates() -> None:
     padded = backend("count_padding=true")
     assert padded.macs == 16 * 32 * 9 * 64
@@ -76,14 +72,46 @@ def test_groups_and_strides_are_counted_as_in_the_workload() -> None:
     graph.add("a", Conv(np.ones((8, 2, 3, 3), np.int64), strides=(2, 2), pads=(1, 1, 1, 1), groups=4), (x,))
     graph.add("b", Conv(np.ones((5, 8, 1, 1), np.int64)), ("a",))
     add_output(graph, "b")
-    target = load_crossbar(NAME, ["count_padding=true"])
-    assert executed_macs(layer_works(graph), target) == workload(graph, "net", "", 1).macs
+    assert backend("count_padding=true", graph=graph).macs == workload(graph, "net", "", 1).macs
 
 
 def test_settings_that_differ_from_the_model_are_noted() -> None:
-    notes = backend("count_padding=true", "weight_bits=8", "activation_bits=2", "pipeline=true").notes
-    assert [note.split(",")[0] for note in notes] == [
-        "stores weights of 8 bits",
-        "takes activations of 2 bits",
-        "its time is that of the slowest layer: layers work on different images at once",
+    notes = backend("count_padding=true", "weight_bits=8", "activation_bits=2").notes
+    assert list(notes[:2]) == [
+        "stores weights of 8 bits, whatever the model's are",
+        "takes activations of 2 bits, whatever the model's are",
     ]
+
+
+def deep_graph() -> Graph:
+    """Two convolutions, the first with four times the positions of the second."""
+    graph = graph_of()
+    graph.add("next", Conv(np.ones((8, 32, 1, 1), np.int64), strides=(2, 2)), ("conv",))
+    return graph
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_batch_takes_as_long_as_its_images_one_after_another(batch: int) -> None:
+    item = backend(batch=batch, graph=deep_graph())
+    assert item.batch_s == close(batch * item.report.latency_s())
+    assert item.image_s == close(item.report.latency_s())
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_pipeline_is_filled_once(batch: int) -> None:
+    item = backend("pipeline=true", batch=batch, graph=deep_graph())
+    stages = [sum(layer.latency_s.values()) for layer in item.report.layers]
+    assert len(stages) == 2 and max(stages) < sum(stages)
+    assert item.batch_s == close(sum(stages) + (batch - 1) * max(stages))
+    assert item.image_s == close(item.batch_s / batch)
+    assert "an image takes" in item.notes[1] and "leakage is charged" in item.notes[1]
+
+
+def test_writing_the_weights_is_told_and_charged_on_request() -> None:
+    figures = ["duplication=false", "program_cell_J=1e-12", "program_row_s=1e-6", "endurance_writes=1000"]
+    # 144 x 32 ternary weights, a cell each; 128 rows one after another
+    told = "writing its 4,608 cells once takes 4.61 nJ and 128 us"
+    assert backend(*figures).notes[-1] == f"{told}, not charged to any image"
+    charged = backend(*figures, "images_per_programming=10")
+    assert charged.notes[-1] == f"{told}, charged to 10 images; they endure 1e+04 images"
+    assert charged.energy_J - backend(*figures).energy_J == close(4.608e-10)

@@ -16,6 +16,7 @@ from ir.interpreter import run_graph
 from ir.ops import Conv
 from ir.program import Program
 from tests.apc.small import images, small_model
+from tests.close import close
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_written_bits_are_counted(program: Program, graph: Graph, count: int, ba
     run = apc.run(program, {"x": images(count)}, batch=batch)
     batches = len(run.batches)
     for written, layer in zip(found.written_bits, run.simulation.layers, strict=True):
-        assert written * batches == pytest.approx(float(layer.written_bits.sum()))
+        assert written * batches == close(float(layer.written_bits.sum()))
 
 
 def test_a_batch_that_is_not_full_is_not_counted(program: Program, graph: Graph) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from apc.comparison.sensitivity import probes, sensitivity, span
 from tests.apc.comparison.fakes import ap, backend, crossbar, figure
+from tests.close import close
 
 
 @pytest.mark.parametrize(
@@ -18,20 +19,20 @@ from tests.apc.comparison.fakes import ap, backend, crossbar, figure
     ],
 )
 def test_spans(key: str, value: float, ends: tuple[float, float]) -> None:
-    assert span(figure(key, value), 3.0) == pytest.approx(ends)
+    assert span(figure(key, value), 3.0) == close(ends)
 
 
 def test_ratios_against_closed_forms() -> None:
     side, against = ap(), crossbar()  # 910 fJ; 500 + 400 fJ
     (pair,) = [sensitivity(side, against, probes(side, 2.0), probes(against, 2.0))]
-    assert pair.ratio == pytest.approx(900 / 910)
+    assert pair.ratio == close(900 / 910)
     rows = {(row.probe.backend, row.probe.key): row for row in pair.rows}
     conversion = rows["crossbar", "adc.conversion_J"]
-    assert (conversion.ratio_low, conversion.ratio_high) == pytest.approx((650 / 910, 1400 / 910))
-    assert conversion.swing == pytest.approx(1400 / 650)
+    assert (conversion.ratio_low, conversion.ratio_high) == close((650 / 910, 1400 / 910))
+    assert conversion.swing == close(1400 / 650)
     assert conversion.flips
     search = rows["ap", "energy.search_row_J"]
-    assert (search.ratio_low, search.ratio_high) == pytest.approx((900 / 905, 900 / 920))
+    assert (search.ratio_low, search.ratio_high) == close((900 / 905, 900 / 920))
     assert not search.flips
     assert [row.swing for row in pair.rows] == sorted((row.swing for row in pair.rows), reverse=True)
     assert len(pair.rows) == 9 and not pair.unchanged and not pair.refused

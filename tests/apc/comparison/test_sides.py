@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from apc.comparison.sides import choose_sides, first_target
+from backends.crossbar.target import PRESET_FOLDER as CROSSBARS
 from backends.crossbar.target import crossbar_names
 from backends.target import PRESET_FOLDER, Target, load_target, preset_names
 from ir.errors import UserError
@@ -65,6 +66,16 @@ def test_files_go_by_their_stem_too(tmp_path: Path) -> None:
     assert [(name, target.name) for name, target in sides.aps] == [(str(file), "my own with write_bit_J=0")]
 
 
+def test_two_targets_do_not_share_a_name(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.toml"
+    copy.write_text((CROSSBARS / "crossbar-neurosim.toml").read_text())
+    message = r"copy.toml: its target is named crossbar-neurosim, as that of crossbar-neurosim is: change the entry"
+    with pytest.raises(UserError, match=message):
+        choose_sides(OWN, [], ["crossbar-neurosim", str(copy)], [])
+    sides = choose_sides(OWN, [], ["crossbar-neurosim", str(copy)], ["copy.adc_bits=5"])
+    assert [target.name for _, target in sides.crossbars] == ["crossbar-neurosim", "crossbar-neurosim with adc_bits=5"]
+
+
 def test_a_model_is_compiled_for_the_first_target() -> None:
     assert first_target([], [], ["rtm-ap-published.rows=128"]) == ("rtm-ap-published", ["rows=128"])
     assert first_target(["rtm-ap-projected"], [], []) == ("rtm-ap-projected", [])
@@ -83,7 +94,8 @@ def test_a_model_is_compiled_for_the_first_target() -> None:
         (["rtm-ap-published"] * 2, [], [], "--target rtm-ap-published: is named twice"),
         ([], ["crossbar-neurosim"] * 2, [], "--against crossbar-neurosim: is named twice"),
         ([], [], ["adc_bits=6"], "--set adc_bits=6: write NAME.KEY=VALUE"),
-        ([], [], ["crossbar-neurosim.adc_bitz=6"], "--set adc_bitz=6: write KEY=VALUE"),
+        ([], [], ["crossbar-neurosim.adc_bitz=6"], "^crossbar-neurosim, --set adc_bitz=6: write KEY=VALUE"),
+        ([], [], ["rtm-ap-published.rows=5"], "^rtm-ap-published, --set rows=5: array.rows must be from 64"),
         ([], [], ["crossbar-neurosim.adc_bits=none"], "--set adc_bits=none: 'none' is not a number"),
         (["rtm-ap-projected"], [], ["rtm-ap-published.rows=64"], "where NAME is a backend of this comparison"),
     ],

@@ -28,5 +28,13 @@ def test_counts_of_a_network_by_hand() -> None:
 
 
 def test_bits_of_weights() -> None:
-    for values, bits in (([1, 0], 2), ([1, -1], 2), ([-2, 1], 3), ([127], 8), ([-128], 9), ([0], 1)):
-        assert weight_bits(Conv(np.array(values).reshape(1, -1, 1, 1))) == bits
+    for values, bits, with_opposites in (
+        ([1, 0], 2, 2),
+        ([1, -1], 2, 2),
+        ([-2, 1], 2, 3),
+        ([127], 8, 8),
+        ([-128], 8, 9),
+        ([0], 1, 2),
+    ):
+        op = Conv(np.array(values).reshape(1, -1, 1, 1))
+        assert (weight_bits(op), weight_bits(op, with_opposites=True)) == (bits, with_opposites)

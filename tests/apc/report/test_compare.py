@@ -27,8 +27,15 @@ from apc.report.compare_csv import COLUMNS, compare_csv
 from apc.report.compare_html import compare_html
 from apc.report.compare_lines import flip_lines, headline_lines, method_lines, workload_lines
 from apc.report.compare_plots import energy_plot, layers_plot, share_plot, tornado_plot
-from apc.report.compare_text import backends_table, break_even_tables, layers_table, sensitivity_tables
+from apc.report.compare_text import (
+    SENSITIVITY_COLUMNS,
+    backends_tables,
+    break_even_tables,
+    layers_tables,
+    sensitivity_tables,
+)
 from tests.apc.comparison.fakes import ap, crossbar
+from tests.close import close
 
 WORK = Workload("net <1>", "0" * 64, 2, 1000, 300, 50, 20, (2, 8), (4,), 1)
 
@@ -53,8 +60,11 @@ def report() -> dict[str, Any]:
     return compare_report(comparison())
 
 
-def text(table: Table) -> str:
-    console = Console(width=200, file=io.StringIO())
+WIDTH = 200
+
+
+def text(table: Table, width: int = WIDTH) -> str:
+    console = Console(width=width, file=io.StringIO())
     console.print(table)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -67,15 +77,15 @@ def test_json_follows_its_schema(report: dict[str, Any]) -> None:
 
 def test_figures_of_backends(report: dict[str, Any]) -> None:
     side, near, far = report["backends"]
-    assert [item["ratio_to_ap"] for item in (side, near, far)] == pytest.approx([1, 900 / 910, 10500 / 910])
-    assert side["energy_J"] == pytest.approx(
+    assert [item["ratio_to_ap"] for item in (side, near, far)] == close([1, 900 / 910, 10500 / 910])
+    assert side["energy_J"] == close(
         {"sense": 5e-14, "compute": 2.5e-13, "control": 2.5e-13, "movement": 3.6e-13, "total": 9.1e-13}
     )
-    assert side["movement_share"] == pytest.approx(360 / 910)
-    assert near["energy_per_mac_J"] == pytest.approx(9e-16)
-    assert near["tops_per_W"] == pytest.approx(2 * 1000 / 9e-13 / 1e12)
-    assert near["energy_delay_Js"] == pytest.approx(9e-13 * 1e-3)
-    assert (near["area_m2"], near["latency_s"]) == pytest.approx((1e-6, 1e-3))
+    assert side["movement_share"] == close(360 / 910)
+    assert near["energy_per_mac_J"] == close(9e-16)
+    assert near["tops_per_W"] == close(2 * 1000 / 9e-13 / 1e12)
+    assert near["energy_delay_Js"] == close(9e-13 * 1e-3)
+    assert (near["area_m2"], near["latency_s"]) == close((1e-6, 1e-3))
     assert (side["accuracy"], side["agreement"]) == (0.75, 1.0)
     assert (near["accuracy"], near["agreement"]) == (0.75, 0.5)
     low, high = near["agreement_interval"]
@@ -94,25 +104,63 @@ def test_without_a_dataset_there_is_no_accuracy() -> None:
     for backend in compare_report(bare)["backends"]:
         for key in ("accuracy", "accuracy_interval", "agreement", "agreement_interval"):
             assert backend[key] is None
-    shown = text(backends_table(compare_report(bare)))
+    (table,) = backends_tables(compare_report(bare), WIDTH)
+    shown = text(table)
     assert "agreement" not in shown and "accuracy" not in shown
     assert ",,,1.0\n" in compare_csv(compare_report(bare))
 
 
 def test_tables_for_people(report: dict[str, Any]) -> None:
-    shown = text(backends_table(report))
+    (table,) = backends_tables(report, WIDTH)
+    shown = text(table)
     for word in ("near & dear", "910 fJ", "900 fJ", "39.6%", "75.00%", "50.00%", "adc", "sense"):
         assert word in shown
     assert "accumulate" not in shown  # no backend has it
-    layers = text(layers_table(report))
+    (table,) = layers_tables(report, WIDTH)
+    layers = text(table)
     assert "first" in layers and "last" in layers and "675 fJ" in layers
-    (table,) = break_even_tables(report)
+    (table,) = break_even_tables(report, WIDTH)
     solved = text(table)
     for word in ("search_row_J", "1 fJ", "ADC conversion, tie", "5.1 fJ", "never"):
         assert word in solved
-    near, far = sensitivity_tables(report, 2)
+    near, far = sensitivity_tables(report, 2, WIDTH)
     assert len(near.rows) == len(far.rows) == 2
     assert "flips" in text(near)
+
+
+@pytest.mark.parametrize("width", [48, 60, 80, 120])
+def test_narrow_terminals_get_several_tables(report: dict[str, Any], width: int) -> None:
+    names = ["ap", "near & dear", "far"]
+    for tables in (backends_tables(report, width), layers_tables(report, width)):
+        shown = [text(table, width) for table in tables]
+        assert [str(column.header) for table in tables for column in table.columns[1:]] == names
+        for table, lines in zip(tables, shown, strict=True):
+            assert max(map(len, lines.splitlines())) <= width
+            assert sum(line.strip() != "" for line in lines.splitlines()) == table.row_count + 2  # nothing is folded
+    assert len(backends_tables(report, 48)) == 3 and len(backends_tables(report, 120)) == 1
+
+
+def test_a_narrow_sensitivity_table_leaves_out_the_values_that_were_tried(report: dict[str, Any]) -> None:
+    for width, headings in ((200, list(SENSITIVITY_COLUMNS)), (70, ["ratio at", "and at", "swing", "winner"])):
+        near, far = sensitivity_tables(report, 3, width)
+        for table in (near, far):
+            assert [str(column.header) for column in table.columns[1:]] == headings
+            shown = text(table, width).splitlines()
+            assert max(map(len, shown)) <= width
+        rows = [line.split()[:2] for line in text(near, width).splitlines() if "conversion_J" in line]
+        assert rows == [["crossbar", "adc.conversion_J"]]
+
+
+def test_a_pair_that_no_figure_moves_has_no_table(report: dict[str, Any]) -> None:
+    still = {"factor": 3.0, "pairs": [{**report["sensitivity"]["pairs"][0], "rows": []}]}
+    assert sensitivity_tables({**report, "sensitivity": still}, 3, WIDTH) == []
+
+
+def test_long_names_fold_and_cells_do_not(report: dict[str, Any]) -> None:
+    named = {**report, "backends": [{**item, "name": "a very long name of it"} for item in report["backends"]]}
+    (table,) = layers_tables(named, 100)
+    shown = text(table)
+    assert "675 fJ" in shown and "a very long name of" in shown and "a very long name of it" not in shown
 
 
 def test_sentences(report: dict[str, Any]) -> None:
@@ -124,14 +172,16 @@ def test_sentences(report: dict[str, Any]) -> None:
     assert any(line.startswith("far: about crossbar; 0 of 3 figures assumed; made up; a note") for line in method)
     published, near, far = headline_lines(report)
     assert "7.5x" in published and "2401.12630" in published
-    assert near.startswith("ap against near & dear: 0.989x; 7.5x would take more than any")
+    assert near.startswith("ap against near & dear: the crossbar takes 0.989x the energy; 7.5x would take more")
     assert "or a crossbar that takes 6.83 pJ an image" in near
-    assert far.startswith("ap against far: 11.5x, which holds under these assumptions: about ap (energy.search_row_J 1")
+    assert far.startswith(
+        "ap against far: the crossbar takes 11.5x the energy, which holds under these assumptions: about ap ("
+    )
     assert far.endswith("energy.control_bit_J 5 fJ); and about crossbar (5 fJ a conversion)")
     first, second = flip_lines(report)
-    assert first.startswith("ap against near & dear (0.989x): the winner changes with ")
+    assert first.startswith("ap against near & dear (energy ratio 0.989): the winner changes with ")
     assert "crossbar adc.conversion_J" in first and "AP energy.control_bit_J" in first
-    assert second == "ap against far (11.5x): no figure alone changes the winner"
+    assert second == "ap against far (energy ratio 11.5): no figure alone changes the winner"
 
 
 def test_a_headline_within_reach_is_solved() -> None:
@@ -151,7 +201,7 @@ def test_csv(report: dict[str, Any]) -> None:
     for whole, first, last in zip(*[iter(rows)] * 3, strict=True):
         assert float(first["energy_J"]) + float(last["energy_J"]) == float(whole["energy_J"])
         assert first["ratio_to_ap"] == "" and float(whole["ratio_to_ap"]) > 0
-    assert rows[0]["adc_J"] == "" and float(rows[3]["adc_J"]) == pytest.approx(5e-13)
+    assert rows[0]["adc_J"] == "" and float(rows[3]["adc_J"]) == close(5e-13)
 
 
 def test_html_is_complete_and_loads_nothing(report: dict[str, Any]) -> None:
@@ -184,5 +234,7 @@ def test_plots_are_well_formed(report: dict[str, Any]) -> None:
     for element in drawn:
         assert ElementTree.fromstring(element).tag == "{http://www.w3.org/2000/svg}svg"
         assert "#010203" not in element
+    odd = {**report, "backends": [{**item, "name": r"$\frac$ & <b>"} for item in report["backends"][:1]]}
+    assert r"$\frac$ &amp; &lt;b&gt;" in energy_plot(odd)  # neither mathematics nor markup
     assert "910 fJ, x 1" in drawn[0] and "movement" in drawn[1] and "last" in drawn[2]
     assert "crossbar adc.conversion_J" in drawn[3]

@@ -1,9 +1,10 @@
 import pytest
 
-from backends.crossbar.mapping import Placement, floorplan
+from backends.crossbar.mapping import Placement, floorplan, weight_bits_of
 from backends.crossbar.networks import resnet18, vgg8
 from backends.crossbar.target import load_crossbar
 from backends.crossbar.workload import LayerWork, conv_work
+from tests.close import close
 
 
 def place(work: LayerWork, *overrides: str) -> Placement:
@@ -32,7 +33,7 @@ def test_conversions_of_the_reference_run() -> None:
     works = resnet18()
     plan = floorplan(works, load_crossbar("crossbar-neurosim"))
     total = sum(w.bare_positions * 8 * p.conversions for w, p in zip(works, plan.placements, strict=True))
-    assert total == pytest.approx(503e6, rel=1e-3)
+    assert total == close(503e6, rel=1e-3)
 
 
 def test_vgg8_has_its_first_layer_unrolled() -> None:
@@ -50,6 +51,17 @@ def test_a_pair_shares_a_conversion_where_it_is_subtracted_before() -> None:
 
 
 @pytest.mark.parametrize(
+    ("least", "most", "offset", "differential"), [(-128, 127, 8, 9), (-127, 127, 8, 8), (-2, 1, 2, 3), (-1, 1, 2, 2)]
+)
+def test_a_pair_needs_a_bit_for_the_value_that_has_no_opposite(
+    least: int, most: int, offset: int, differential: int
+) -> None:
+    work = conv_work("c", (1, 1), 4, 4, weight_bits=offset, weight_values=((least, 1), (most, 1)))
+    assert weight_bits_of(work, load_crossbar("crossbar-neurosim")) == offset
+    assert weight_bits_of(work, load_crossbar("crossbar-neurosim", ["mapping=differential"])) == differential
+
+
+@pytest.mark.parametrize(
     ("groups", "channels", "outputs", "reads", "used_rows", "conversions"),
     [
         (32, 32, 32, 3, 14 * 9, 32 * 4),  # depthwise: 14 windows of 9 rows on an array's diagonal, 3 arrays
@@ -59,6 +71,7 @@ def test_a_pair_shares_a_conversion_where_it_is_subtracted_before() -> None:
 def test_groups(groups: int, channels: int, outputs: int, reads: int, used_rows: float, conversions: int) -> None:
     got = place(conv_work("g", (8, 8), channels, outputs, (3, 3), groups=groups), "novel_mapping=false")
     assert (got.reads_per_vector, got.used_rows, got.conversions) == (reads, used_rows, conversions)
+    assert got.packed == (14 if groups == 32 else 1)
 
 
 def test_pipelines_copy_early_layers_up_to_a_limit() -> None:
