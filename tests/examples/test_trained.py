@@ -65,9 +65,10 @@ def test_the_file_holds_the_frozen_integers_and_scales(
     assert scales == {quantiser.scale for quantiser in quantisers}
 
 
-def test_freezing_changes_a_layer_by_its_rounded_scale_only() -> None:
+@pytest.mark.parametrize("kind", ["ternary", "binary", "int8"])
+def test_freezing_changes_a_layer_by_its_rounded_scale_only(kind: str) -> None:
     torch.manual_seed(0)
-    layer = Layer("ternary", nn.Conv2d(3, 4, 3, bias=False))
+    layer = Layer(kind, nn.Conv2d(3, 4, 3, bias=False))
     assert layer.norm is not None
     layer.norm.weight.data = torch.tensor([1.0, -0.7, 0.0, 2.0])
     layer(torch.randn(8, 3, 6, 6))
@@ -80,7 +81,7 @@ def test_freezing_changes_a_layer_by_its_rounded_scale_only() -> None:
     after = layer(x)
     assert (after - before).abs().max() < 0.01 * before.abs().max()
     signs = np.array([1, -1, 0, 1]).reshape(4, 1, 1, 1)
-    assert np.array_equal(layer.levels.numpy(), quantise_weights(weight, "ternary").levels * signs)
+    assert np.array_equal(layer.levels.numpy(), quantise_weights(weight, kind).levels * signs)
     assert (layer.level_scale > 0).all()
 
 
@@ -110,8 +111,11 @@ def test_straight_through_and_shifts() -> None:
     assert moved == {(row, column) for row in (1, 2, 3) for column in (1, 2, 3)}
 
 
-def test_the_mnist_net_has_resnet18s_topology() -> None:
-    net = mnist_resnet18.build(mnist_resnet18.Settings(width=4))
+@pytest.mark.parametrize(
+    ("weights", "bits", "levels"), [("ternary", 4, 1), ("binary", 1, 1), ("binary", 8, 1), ("int8", 2, 127)]
+)
+def test_the_mnist_net_has_resnet18s_topology_and_the_wanted_bits(weights: str, bits: int, levels: int) -> None:
+    net = mnist_resnet18.build(mnist_resnet18.Settings(width=4, weights=weights, bits=bits))
     images = torch.rand(4, 1, 28, 28).mul(256).floor().clamp(max=255) / 256
     net(images)
     net.freeze(images)
@@ -119,6 +123,14 @@ def test_the_mnist_net_has_resnet18s_topology() -> None:
     operators = [node.op_type for node in proto.graph.node]
     counts = {name: operators.count(name) for name in ("Conv", "Gemm", "Add", "MaxPool", "ReduceMean")}
     assert counts == {"Conv": 20, "Gemm": 1, "Add": 8, "MaxPool": 1, "ReduceMean": 1}
+    inner = [layer.levels.numpy() for name, layer in net.named_modules() if isinstance(layer, Layer) and "." in name]
+    assert len(inner) == 19 and {int(np.abs(values).max()) for values in inner} == {levels}
+    assert all(np.abs(values).min() == 1 for values in inner) == (weights == "binary")
+    quantisers = {name: module for name, module in net.named_modules() if isinstance(module, ActivationQuantiser)}
+    read = {module.high for name, module in quantisers.items() if name.endswith(("quantiser", "quantiser1", "stem"))}
+    assert read == {2**bits - 1}, "what layers read has so many bits"
+    added = {module.low for name, module in quantisers.items() if name.endswith(("quantiser2", "downsample"))}
+    assert added == {-(2 ** (max(bits, 4) - 1))}, "and what is added to it at least 4"
     data = Dataset(images.numpy(), images.numpy(), np.zeros(4, np.int64), np.zeros(4, np.int64))
     assert evaluate(net, proto, data).equal_logits == 1
 
