@@ -170,7 +170,7 @@ class Interconnect:
     """Wires of chip, tile and PE. A bit that changes costs ``wire_J_per_m`` over a length: of its level's side times a
     factor. On the chip, a bus spans half the side; an H-tree is ``htree_length`` and ``htree_cycles`` times the bus."""
 
-    interconnect: str = _word("xybus", "htree")
+    interconnect: str = _word("bus", "htree")
     wire_J_per_m: float = _real("J/m", 0, 1)
     chip_length: float = _real("of half the side of the chip", 0, 100)
     tile_length: float = _real("of the side of a tile", 0, 100)

@@ -18,6 +18,8 @@ from ir.interpreter import feed
 from ir.ops import Conv
 from simulator.analog.digital import Step, digital_step
 
+TOGETHER = 1 << 20
+"""Elements of the largest tensor up to which images run together: small ones are mostly overhead otherwise."""
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what is being worked on)."""
 
@@ -59,6 +61,7 @@ class AnalogNetwork:
         self.graph = graph
         self.layers = dict(layers)
         self._order = graph.order()
+        self._together = TOGETHER // max(int(np.prod(graph.type(name).shape)) for name in self._order)
         self._steps: dict[str, Step] = {
             name: digital_step(graph, name)
             for name in self._order
@@ -77,23 +80,25 @@ class AnalogNetwork:
         """Values by node name, float64 (N, C, H, W): of the outputs' nodes, or of all.
 
         ``inputs``: as for ``ir.interpreter.run_graph``; ``first_image``: the place of the first one among all the
-        images there are, where they come in several calls; ``threads``: images that run at once, PyTorch's number of
-        threads by default. Every image runs alone on one thread, so that its values depend on neither the others nor
-        ``threads``. Raises GraphError for inputs that do not fit.
+        images there are, where they come in several calls; ``threads``: PyTorch's number by default, each working on
+        images of its own. Raises GraphError for inputs that do not fit.
         """
         values = feed(self.graph, inputs)
         images = len(next(iter(values.values())))
+        workers = threads or torch.get_num_threads()
+        together = max(1, min(self._together, -(-images // workers)))
         wanted = {out.node for out in self.graph.outputs} if keep == "outputs" else set(self._order)
         done = count(1)
+        starts = range(0, images, together)
 
-        def one(image: int) -> dict[str, torch.Tensor]:
-            part = {name: torch.from_numpy(x[image : image + 1]).float() for name, x in values.items()}
-            result = self._propagate(part, wanted, first_image + image)
-            progress(next(done), images, "")
+        def some(start: int) -> dict[str, torch.Tensor]:
+            part = {name: torch.from_numpy(x[start : start + together]).float() for name, x in values.items()}
+            result = self._propagate(part, wanted, first_image + start)
+            progress(min(next(done) * together, images), images, "")
             return result
 
-        with one_thread_each(threads or torch.get_num_threads()) as pool:
-            parts = list(pool.map(one, range(images)))
+        with one_thread_each(workers) as pool:
+            parts = list(pool.map(some, starts))
         return {name: np.concatenate([part[name].double().numpy() for part in parts]) for name in parts[0]}
 
     def calibrate(self, inputs: Mapping[str, np.ndarray]) -> None:

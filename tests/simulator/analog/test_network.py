@@ -107,7 +107,7 @@ def test_layers_see_integers_less_their_zero_point_and_their_images_place() -> N
     np.testing.assert_array_equal(second.seen[0], run_graph(graph, x, keep="all")["levels"])
     first.places.clear()
     net.run(x, threads=2, first_image=10)
-    assert sorted(first.places) == [10, 11, 12, 13, 14]
+    assert sorted(first.places) == [10, 13]  # three images and two: small ones run together
 
 
 def test_errors_of_a_layer_reach_the_output() -> None:
