@@ -44,4 +44,7 @@ class CrossbarArray:
         columns = np.asarray(x)
         if columns.ndim not in (1, 2) or len(columns) != self._inputs:
             raise CrossbarConfigError(f"x: shape {columns.shape} must be ({self._inputs}, n) or ({self._inputs},)")
-        return torch.from_numpy(np.ascontiguousarray(columns.reshape(self._inputs, -1).T))[:, :, None, None]
+        if not np.isfinite(columns).all():
+            raise CrossbarConfigError("x: must be finite numbers")
+        count = columns.size // self._inputs
+        return torch.from_numpy(np.ascontiguousarray(columns.reshape(self._inputs, count).T))[:, :, None, None]

@@ -126,7 +126,16 @@ def _drift(value: Any) -> Drift | None:
         value = vars(value)
     if not isinstance(value, Mapping) or "model" not in value:
         raise _bad("drift", value, "a table with model = sonos or power_law")
-    return Drift(**_record("drift", value, RECORDS["Drift"]))
+    drift = Drift(**_record("drift", value, RECORDS["Drift"]))
+    other = (
+        ("time", "reference_time", "exponent", "exponent_spread") if drift.model == "sonos" else ("days", "full_scale")
+    )
+    plain = vars(Drift(drift.model))
+    for field in other:
+        if vars(drift)[field] != plain[field]:
+            held = f"drift.{field} = {vars(drift)[field]}"
+            raise CrossbarConfigError(f"{held}: model = {drift.model} has no such field, leave it out")
+    return drift
 
 
 def _record(name: str, value: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:

@@ -37,15 +37,13 @@ class Conversion:
     def __init__(self, arrays: Arrays, stage: InputStage, geometry: Geometry, kernel: tuple[int, int]) -> None:
         self.arrays, self.stage = arrays, stage
         config = arrays.config
-        self._digitised_slices = bool(config.input_slice_bits) and config.adc_per_input_slice
-        inputs = stage.sliced() if self._digitised_slices else stage.whole
-        self.parts = [PartReader(arrays, number, inputs, geometry, kernel) for number in range(len(arrays.rows))]
+        self.parts = [PartReader(arrays, number, stage.read, geometry, kernel) for number in range(len(arrays.rows))]
         self._packed, self._base = self._packing(config)
         self._channels = [self._terms(part) for part in self.parts]
 
     def _packing(self, config: CrossbarConfig) -> tuple[int, float]:
         """How many input slices one exact float32 convolution can carry, and the base that keeps their sums apart."""
-        if not self._digitised_slices or not self.arrays.whole_levels:
+        if not self.stage.digitised_slices or not self.arrays.whole_levels:
             return 1, 1.0
         largest = max(part.largest for part in self.parts)
         base = 2.0 ** int(2 * largest).bit_length()
@@ -56,7 +54,7 @@ class Conversion:
 
     def readings(self, packed: int | None = None) -> list[Reading]:
         """The passes over one input."""
-        if not self._digitised_slices:
+        if not self.stage.digitised_slices:
             return [Reading(0, 1, 1.0)]
         most = packed or self._packed
         total = self.arrays.config.input_slices
@@ -64,15 +62,11 @@ class Conversion:
 
     def drive(self, x: torch.Tensor, reading: Reading) -> torch.Tensor:
         """What rows are driven with in one pass, from the integers (or reals) ``x``."""
-        return self.stage.take(x, reading.first, reading.packed, reading.base) if self._digitised_slices else x
-
-    def unit(self) -> float:
-        """What 1 of a drive is of full scale."""
-        return 1 / self.stage.sliced().largest if self._digitised_slices else self.stage.unit
+        return self.stage.take(x, reading.first, reading.packed, reading.base) if self.stage.digitised_slices else x
 
     def shares(self, reading: Reading) -> list[float]:
         """What the input slices of a pass count in the whole."""
-        if not self._digitised_slices:
+        if not self.stage.digitised_slices:
             return [1.0]
         return self.stage.slice_units()[reading.first : reading.first + reading.packed]
 
@@ -86,7 +80,7 @@ class Conversion:
             drive = self.drive(x, reading)
             squares = None
             if noisy:
-                squares = drive.double().square() if self._digitised_slices else self.stage.squares(x)
+                squares = drive.double().square() if self.stage.digitised_slices else self.stage.squares(x)
             for number, part in enumerate(self.parts):
                 currents = part.currents(drive)
                 if squares is not None and first_image is not None:
@@ -106,7 +100,7 @@ class Conversion:
                     ranges = [InnerRange(percentile, total) for _ in range(slices)]
                 for inner, values in zip(ranges, own, strict=True):
                     inner.add(values.flatten().numpy())
-        step = self.unit() * self.parts[0].step
+        step = self.stage.read_unit * self.parts[0].step
         return [(step * low, step * high) for low, high in (inner.ends() for inner in ranges or [])]
 
     def _before_adc(self, number: int, sums: torch.Tensor) -> torch.Tensor:
@@ -190,7 +184,7 @@ class Conversion:
         self, part: PartReader, reading: Reading, codes: list[AdcCode] | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """What `convert` takes as factors and tops."""
-        mapped, unit, shares = self.arrays.mapped, self.unit(), np.array(self.shares(reading))
+        mapped, unit, shares = self.arrays.mapped, self.stage.read_unit, np.array(self.shares(reading))
         signs = (1.0, -1.0) if self.arrays.sides == 2 or self.arrays.config.unit_column else (1.0,)
         rows: list[tuple[float, float, float, float]] = []
         tops: list[float] = []

@@ -34,12 +34,12 @@ class InputStage:
         self.signed = not self._paired and (config.dac_signed or not config.dac_bits)
         largest = float(self._top) if config.dac_bits else max(abs(low), abs(high))
         self.whole = Inputs(largest, self.signed, bool(config.dac_bits))
+        self.digitised_slices = bool(config.input_slice_bits) and config.adc_per_input_slice
 
-    def __call__(self, x: torch.Tensor, on_grid: bool = False) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """What drives the rows for ``x`` (N, C, H, W): float32 integers behind a DAC, which clips; else x as it is.
-        With ``on_grid``, x is known to be these integers. XNOR rows: 2C channels, positive and negative parts in
-        turn."""
-        if self._config.dac_bits and not on_grid:
+        XNOR rows: 2C channels, positive and negative parts in turn."""
+        if self._config.dac_bits:
             x = self._quantised(x)
         if not self._config.dac_bits and self._config.precision == "float64":
             x = x.double()
@@ -56,9 +56,17 @@ class InputStage:
         in_parts(lambda a, b: quantise(flat, self.scale, low, steps, result, a, b), len(flat), LEAST_ELEMENTS)
         return out
 
-    def sliced(self) -> Inputs:
-        """What one input slice holds, in integers."""
+    @property
+    def read(self) -> Inputs:
+        """What drives the rows while an ADC converts once: an input slice where each is digitised, else all."""
+        if not self.digitised_slices:
+            return self.whole
         return Inputs(float((1 << self._config.input_slice_bits) - 1), self.signed, True)
+
+    @property
+    def read_unit(self) -> float:
+        """What 1 of such a drive is of full scale."""
+        return 1 / self.read.largest if self.digitised_slices else self.unit
 
     def take(self, x: torch.Tensor, start: int, number: int, base: float) -> torch.Tensor:
         """float32: the input slices start, start + 1 ... of the integers ``x``, ``number`` of them packed base
@@ -122,7 +130,7 @@ def static_ranges(config: CrossbarConfig, rows: int) -> list[tuple[float, float]
         return [_max_range(config, rows)] * config.slices
     if config.adc_range == "granular":
         return [_granular_range(config)] * config.slices
-    if config.adc_range == "calibrated" or isinstance(config.adc_range, str):
+    if isinstance(config.adc_range, str):
         return None
     ranges = [pair for pair in config.adc_range if isinstance(pair, tuple)]
     if ranges:

@@ -75,12 +75,17 @@ def _interpolated(table: ErrorTable, conductance: np.ndarray) -> np.ndarray:
     return np.interp(conductance * full, points, spreads) / full
 
 
-@cache
 def read_csv(path: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Conductances, ascending, and spreads of a file with the header ``conductance,sigma``, both in one unit.
 
     Raises ``CrossbarConfigError`` with file and line for what is not such a table.
     """
+    file = Path(path)
+    return _read_version(path, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+@cache
+def _read_version(path: str, _modified: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     try:
         lines = list(csv.reader(Path(path).read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -49,11 +49,9 @@ def _of_cells(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
 def lossless(arrays: Arrays, codes: list[list[AdcCode]], stage: InputStage) -> bool:
     """Whether every current that arrays with all cells at levels can have is exactly a code of its ADC. ``codes``: of
     every row part and slice."""
-    config = arrays.config
-    inputs = stage.sliced() if config.input_slice_bits and config.adc_per_input_slice else stage.whole
+    inputs, unit = stage.read, stage.read_unit
     if not inputs.whole:
         return False
-    unit = 1 / inputs.largest if config.input_slice_bits and config.adc_per_input_slice else stage.unit
     step, per_input = arrays.level_steps()
     steps = [
         ratio

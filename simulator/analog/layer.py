@@ -32,9 +32,9 @@ class CrossbarLayer:
     its width, or half of it with ``dac_signed``: a signed DAC should have a symmetric range, an unsigned one a range
     from 0.
 
-    With integers or a DAC, results do not depend on batches and threads. Real inputs without a DAC may differ in
-    their last place from batch to batch, and so may all that is analog with ``precision`` float32. Raises
-    ``CrossbarConfigError`` where weights do not fit the configuration.
+    Results do not depend on batches and threads, but with ``precision`` float32 what is analog may differ in its last
+    place from batch to batch. Raises ``CrossbarConfigError`` for weights that do not fit the configuration or the
+    geometry, and for a negative seed.
     """
 
     def __init__(
@@ -47,8 +47,14 @@ class CrossbarLayer:
         input_range: tuple[float, float] | None = None,
     ) -> None:
         weights = np.asarray(weights, np.float64)
+        if weights.ndim != 4 or not weights.size or len(weights) % geometry.groups:
+            wanted = f"(Cout, Cin / groups, kh, kw), none of them 0, and Cout a multiple of {geometry.groups} groups"
+            raise CrossbarConfigError(f"weights: shape {weights.shape} must be {wanted}")
         self.config, self.geometry = config, geometry
         self._seed = tuple(seed) if isinstance(seed, Sequence) else (int(seed),)
+        if min(self._seed, default=0) < 0:
+            raise CrossbarConfigError(f"seed = {seed}: must be whole numbers from 0")
+        self._outputs, self._inputs = len(weights), weights.shape[1] * geometry.groups
         self._kernel = (weights.shape[2], weights.shape[3])
         self._stage = InputStage(config, input_range or config.input_range)
         if config.binary_mapping == "xnor_rows":
@@ -62,34 +68,43 @@ class CrossbarLayer:
         top, left, bottom, right = geometry.pads
         self._uneven = top != bottom or left != right
         self._moves = Geometry(geometry.strides, (0, 0, 0, 0), geometry.dilations, groups) if self._uneven else geometry
+        if not (config.adc_bits and config.adc_range == "calibrated"):
+            self._program()
 
-    def __call__(self, x: torch.Tensor, *, first_image: int = 0, on_grid: bool = False) -> torch.Tensor:
-        """``x`` (N, Cin, H, W), any real dtype -> (N, Cout, Ho, Wo) in units of weights * x, of ``config.precision``.
+    def __call__(self, x: torch.Tensor, *, first_image: int = 0) -> torch.Tensor:
+        """``x`` (N, Cin, H, W), any real dtype, finite -> (N, Cout, Ho, Wo) in units of weights * x, of
+        ``config.precision``.
 
-        ``first_image``: the place of x[0] among all images, which read noise is keyed by. ``on_grid``: ``x`` is
-        float32 and known to be the DAC's integers in its range (a unit step is one of the DAC's), which saves
-        looking. Raises ``CrossbarConfigError`` where the ADC's range is still to be calibrated.
+        ``first_image``: the place of x[0] among all images, which read noise is keyed by. Raises
+        ``CrossbarConfigError`` for another shape, and where the ADC's range is still to be calibrated.
         """
-        drive = self._drive(x, on_grid)
-        if not self._shortcut:
-            return self._long_way(drive, x, first_image)
+        if not self.shortcut:
+            return self.long_way(x, first_image=first_image)
+        size = self._output_size(x)
         sums, factor = self._direct
-        product = sums(drive)
-        result = product.to(factor.dtype) * factor
-        return self._as_images(result, x)
+        if not len(x):
+            return torch.empty(0, self._outputs, *size, dtype=factor.dtype)
+        return (sums(self._drive(x)).to(factor.dtype) * factor).unflatten(2, size)
 
     def long_way(self, x: torch.Tensor, *, first_image: int = 0) -> torch.Tensor:
         """The same by every array, input slice and conversion, where a shortcut exists as well."""
-        return self._long_way(self._drive(x, False), x, first_image)
+        size, codes = self._output_size(x), self._codes()
+        if not len(x):
+            return torch.empty(0, self._outputs, *size, dtype=getattr(torch, self.config.precision))
+        return self._conversion.outputs(self._drive(x), codes, self._seed, first_image).unflatten(2, size)
 
     def calibrate(self, x: torch.Tensor) -> None:
         """Choose the ADC ranges that keep the inner ``adc_percentile`` of the currents that ``x`` (N, Cin, H, W)
         causes, over all arrays, slice by slice. Read noise is left out. Nothing happens but for ``adc_range =
-        "calibrated"``."""
+        "calibrated"``. Raises ``CrossbarConfigError`` for another shape, and for no image."""
         if self.config.adc_bits and self.config.adc_range == "calibrated":
-            kept = self._conversion.inner_ranges(self._drive(x, False), self.config.adc_percentile)
+            self._output_size(x)
+            if not len(x):
+                raise CrossbarConfigError("x: holds no image to calibrate on")
+            kept = self._conversion.inner_ranges(self._drive(x), self.config.adc_percentile)
             self._calibrated = calibrated_ranges(kept, self.config)
-            self.__dict__.pop("_shortcut", None)
+            self.__dict__.pop("shortcut", None)
+            self._program()
 
     @property
     def adc_range(self) -> list[Ranges] | None:
@@ -97,25 +112,17 @@ class CrossbarLayer:
         codes = self._codes()
         return None if codes is None else [[(code.low, code.high) for code in part] for part in codes]
 
-    @property
-    def shortcut(self) -> bool:
-        """Whether arrays and converters amount to one exact product."""
-        return self._shortcut
-
-    @property
-    def conversions_per_position(self) -> int:
-        """ADC conversions for one position of one image, of all outputs."""
-        if not self.config.adc_bits:
-            return 0
-        arrays = self._arrays
-        reads = self.config.input_slices if self.config.adc_per_input_slice else 1
-        columns = arrays.signal_columns * self.geometry.groups
-        return columns * arrays.sides * self.config.slices * reads * len(arrays.rows)
-
     def conductances(self) -> np.ndarray:
         """float64[slices, sides, groups, columns, rows]: all cells as programmed, in units of Gmax; unit columns
         last."""
         return np.concatenate([self._arrays.cells(number) for number in range(len(self._arrays.rows))], axis=-1)
+
+    def _program(self) -> None:
+        """Make what calls read, before several threads ask for it at once."""
+        if self.shortcut:
+            _ = self._direct
+        else:
+            _ = self._conversion
 
     @cached_property
     def _conversion(self) -> Conversion:
@@ -130,7 +137,8 @@ class CrossbarLayer:
         return sums, scale if precision == "float64" else scale.float()
 
     @cached_property
-    def _shortcut(self) -> bool:
+    def shortcut(self) -> bool:
+        """Whether arrays and converters amount to one product, without a conversion."""
         if self.config.read_noise is not None or not self._arrays.linear:
             return False
         if not self.config.adc_bits:
@@ -158,15 +166,18 @@ class CrossbarLayer:
         order = np.arange(rows.start, rows.stop)
         return len(np.unique(order // (2 * rows.taps) * rows.taps + order % rows.taps))
 
-    def _drive(self, x: torch.Tensor, on_grid: bool) -> torch.Tensor:
-        drive = self._stage(x, on_grid)
+    def _output_size(self, x: torch.Tensor) -> tuple[int, int]:
+        """(Ho, Wo) for images ``x``, whose shape is checked: kernels that are compiled trust it."""
+        if x.ndim != 4 or x.shape[1] != self._inputs:
+            raise CrossbarConfigError(f"x: shape {tuple(x.shape)} must be (N, {self._inputs}, H, W)")
+        size = self.geometry.output_size((x.shape[2], x.shape[3]), self._kernel)
+        if min(size) < 1:
+            raise CrossbarConfigError(f"x: shape {tuple(x.shape)}: images with pads are smaller than the kernel")
+        return size
+
+    def _drive(self, x: torch.Tensor) -> torch.Tensor:
+        drive = self._stage(x)
         if not self._uneven:
             return drive
         top, left, bottom, right = self.geometry.pads
         return functional.pad(drive, (left, right, top, bottom))
-
-    def _long_way(self, drive: torch.Tensor, x: torch.Tensor, first_image: int) -> torch.Tensor:
-        return self._as_images(self._conversion.outputs(drive, self._codes(), self._seed, first_image), x)
-
-    def _as_images(self, outputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return outputs.unflatten(2, self.geometry.output_size((x.shape[2], x.shape[3]), self._kernel))

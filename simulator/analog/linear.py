@@ -1,9 +1,9 @@
 """Sums of products of a convolution's windows, the same for any batch and any number of threads.
 
 Integers: float32 holds every partial sum below 2^24, in any order, so an ordinary convolution is exact; what is
-larger is cut into channel ranges that are not, or computed in float64. Reals: weights are rounded to a power-of-two
+larger is cut into channel ranges that are not, or computed in float64. Real weights are rounded to a power-of-two
 grid on which every partial sum with integer inputs is exact in float64, fine enough not to matter, or are cut in two
-such grids.
+such grids. Sums with real inputs are not exact, but always in the same order.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from simulator.analog.ordered import ordered_product
 from simulator.analog.partition import RowPart
 from simulator.analog.unfold import Geometry, windows
 
@@ -58,7 +59,7 @@ class WindowSums:
         precision: str,
     ) -> None:
         self._part, self._kernel, self._geometry = part, kernel, geometry
-        self._signals = matrix.shape[1]
+        self._inputs, self._signals = inputs, matrix.shape[1]
         whole = bool((matrix == np.rint(matrix)).all())
         chunks = _chunks(matrix, part, inputs) if whole and inputs.whole else None
         if chunks is None and precision == "float32" and not (whole and inputs.whole):
@@ -107,14 +108,21 @@ class WindowSums:
         groups, signals = self._geometry.groups, self._signals
         height, width = self._geometry.output_size(x.shape[2:], self._kernel)
         sums = torch.empty((len(x), groups, signals, height * width), dtype=torch.float64)
+        product = torch.matmul if self._exact(x) else ordered_product
         done = 0
         for count, columns in windows(x, self._part, self._kernel, self._geometry):
-            own = torch.matmul(self._matrices[0], columns)
+            own = product(self._matrices[0], columns)
             for matrix in self._matrices[1:]:
-                own += torch.matmul(matrix, columns)
+                own += product(matrix, columns)
             sums[done : done + count] = own.unflatten(2, (count, -1)).permute(2, 0, 1, 3)
             done += count
         return sums.flatten(1, 2)
+
+    def _exact(self, x: torch.Tensor) -> bool:
+        """Whether ``x`` is integers that sums are exact with."""
+        if self._inputs.whole:
+            return True
+        return bool((x == x.round()).all()) and float(x.abs().amax()) <= self._inputs.largest
 
 
 def select_channels(x: torch.Tensor, groups: int, low: int, high: int) -> torch.Tensor:

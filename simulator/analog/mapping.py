@@ -52,8 +52,8 @@ def map_weights(weights: np.ndarray, config: CrossbarConfig, unit_columns: int =
     """Map ``weights``, float64[groups, columns, rows]. ``unit_columns`` columns of weight zero follow those of every
     group.
 
-    Raises ``CrossbarConfigError`` for weights that are not finite, and for weights other than +1 and -1 with a
-    binary mapping.
+    Raises ``CrossbarConfigError`` for weights that are not finite, for weights other than +1 and -1 with a binary
+    mapping, and for a percentile that clips all weights to 0.
     """
     if not np.isfinite(weights).all():
         raise CrossbarConfigError("weights: must be finite numbers")
@@ -74,13 +74,20 @@ def map_weights(weights: np.ndarray, config: CrossbarConfig, unit_columns: int =
 
 
 def largest_weight(weights: np.ndarray, config: CrossbarConfig) -> np.ndarray:
-    """float64[groups or 1, columns or 1]: |weight| that becomes the highest conductance; 1 where all weights are 0."""
+    """float64[groups or 1, columns or 1]: |weight| that becomes the highest conductance; 1 where all weights are 0.
+
+    Raises ``CrossbarConfigError`` where a percentile of weights that are not all 0 is 0.
+    """
     if config.binary_mapping is not None:
         return np.ones((1, 1))
     sizes = np.abs(weights)
     pools = sizes if config.weight_max_per == "column" else sizes.reshape(1, 1, -1)
     if isinstance(config.weight_max, float):
         largest = np.percentile(pools, config.weight_max, axis=-1)
+        if ((largest == 0) & pools.any(-1)).any():
+            raise CrossbarConfigError(
+                f"weight_max = {config.weight_max:g}: this percentile of |weights| is 0, take a higher one or max"
+            )
     else:
         largest = pools.max(-1)
     return np.where(largest > 0, largest, 1.0)

@@ -218,6 +218,23 @@ def test_inputs_of_one_column_and_of_integers() -> None:
         CrossbarArray(np.ones(2), CrossbarConfig())
     with pytest.raises(CrossbarConfigError, match="weights: must be finite"):
         CrossbarArray(np.array([[np.nan]]), CrossbarConfig())
+    with pytest.raises(CrossbarConfigError, match="x: must be finite"):
+        array.mvm(np.array([1.0, np.inf]))
+    assert array.mvm(np.zeros((2, 0))).shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"cell_bits": 4, "dac_bits": 4, "mapping": "offset", "on_off_ratio": 1.001},
+        {"weight_bits": 5, "slices": 5, "dac_bits": 4, "input_slice_bits": 1, "adc_bits": 20, "rows_max": 1},
+        {"mapping": "offset", "offset_subtraction": "unit_column", "rows_max": 1, "columns_max": 1, "adc_bits": 12},
+    ],
+)
+@pytest.mark.parametrize("weights", [np.array([[-0.5]]), np.zeros((2, 3)), np.array([[1.0, -2.0, 0.25]])])
+def test_the_smallest_arrays(table: dict[str, Any], weights: np.ndarray) -> None:
+    agrees(weights, np.random.default_rng(3).uniform(-1, 1, (weights.shape[1], 4)), CrossbarConfig(**table))
 
 
 @pytest.mark.parametrize("top", [7, 49, 119, 127])
@@ -243,3 +260,7 @@ def test_percentiles_and_columns_have_their_own_largest_weight() -> None:
     np.testing.assert_allclose(pairs, np.tile([1.0, 0.25, 0.5, 0.75], (2, 1)))
     pairs = CrossbarArray(weights, CrossbarConfig(weight_max_per="column", weight_max=50)).conductances()[0, 0]
     np.testing.assert_allclose(pairs, np.tile([1.0, 0.4, 0.8, 1.0], (2, 1)))
+    with pytest.raises(CrossbarConfigError, match="weight_max = 50: this percentile of .weights. is 0"):
+        CrossbarArray(np.array([[5.0, 0, 0, 0]]), CrossbarConfig(weight_max=50))
+    zeros = CrossbarArray(np.zeros((2, 3)), CrossbarConfig(weight_max=50, weight_max_per="column")).conductances()
+    assert not zeros.any()

@@ -103,6 +103,14 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
         {"programming_error": {"table": "pcm", "full_scale": 26}},
         "programming_error.full_scale = 26.0: must be at most 25",
     ),
+    (
+        {"drift": {"model": "power_law", "days": 2}},
+        "drift.days = 2.0: model = power_law has no such field, leave it out",
+    ),
+    (
+        {"drift": {"model": "sonos", "exponent": 0.1}},
+        "drift.exponent = 0.1: model = sonos has no such field, leave it out",
+    ),
     ({"programming_error": "missing.csv"}, "missing.csv: cannot be read"),
 ]
 

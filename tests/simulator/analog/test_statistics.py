@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,9 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     cells = CrossbarArray(np.tile([1.0, 0.5, 0.0], (2000, 1)), config, 1).conductances()[0, 0]
     for column, (g, sigma) in enumerate([(1.0, 2 / 20), (0.75, 2.5 / 20), (0.5, 3 / 20)]):
         check(cells[:, column], g, sigma**2)
+    path.write_text("conductance,sigma\n20,4\n", encoding="utf-8")
+    os.utime(path, ns=(1, 1))
+    check(CrossbarArray(np.ones((2000, 1)), config, 1).conductances()[0, 0, :, 0], 1.0, (4 / 20) ** 2)
 
 
 @pytest.mark.parametrize(
