@@ -32,8 +32,9 @@ class AnalogModel:
         """Outputs by ONNX name, with the ONNX graph's shapes and dtypes.
 
         ``inputs``: arrays by ONNX input name, any number of images; ``first_image``: the place of the first one among
-        all there are, on which read noise depends; ``threads``: images at once, which results do not depend on, nor on
-        how images are split into calls. Raises UserError for inputs that do not fit.
+        all there are, on which read noise depends; ``threads``: groups of images at once. Results depend neither on
+        them nor on how images are split into calls (but for last places with ``precision`` float32). Raises UserError
+        for inputs that do not fit.
         """
         values = self.network.run(self._integers(inputs), first_image=first_image, threads=threads, progress=progress)
         return {out.name: dequantise_output(out, values[out.node]) for out in self.network.graph.outputs}

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Spec = Choice | Switch | Number
 # Built-in tables, and the conductance (SONOS: current) up to which they were measured, in uS (nA).
 TABLES = {"sonos": 3200.0, "pcm": 25.0, "rram_wan": 39.26, "rram_milo": 225.0}
+DRIFT_FIELDS = {
+    "sonos": ("days", "full_scale"),
+    "power_law": ("time", "reference_time", "exponent", "exponent_spread"),
+}
 ADC_RANGES = ("max", "granular", "calibrated")
 
 
@@ -127,12 +131,9 @@ def _drift(value: Any) -> Drift | None:
     if not isinstance(value, Mapping) or "model" not in value:
         raise _bad("drift", value, "a table with model = sonos or power_law")
     drift = Drift(**_record("drift", value, RECORDS["Drift"]))
-    other = (
-        ("time", "reference_time", "exponent", "exponent_spread") if drift.model == "sonos" else ("days", "full_scale")
-    )
-    plain = vars(Drift(drift.model))
-    for field in other:
-        if vars(drift)[field] != plain[field]:
+    defaults = vars(Drift(drift.model))
+    for field in DRIFT_FIELDS["power_law" if drift.model == "sonos" else "sonos"]:
+        if vars(drift)[field] != defaults[field]:
             held = f"drift.{field} = {vars(drift)[field]}"
             raise CrossbarConfigError(f"{held}: model = {drift.model} has no such field, leave it out")
     return drift

@@ -13,6 +13,7 @@ from backends.crossbar.target import load_crossbar
 from ir.errors import UserError
 from ir.graph import Graph
 from ir.ops import Conv
+from simulator.analog.crossbar_network import CrossbarNetwork
 from tests.graphs import add_input, add_output, program_of
 
 ROWS, OUTPUTS, IMAGES = 12, 6, 40
@@ -34,7 +35,7 @@ def data_of(graph: Graph, low: int, high: int) -> Data:
 
 def config(overrides: list[str], weights: np.ndarray) -> dict[str, Any]:
     op = Conv(weights[:, :, None, None])
-    return crossbar_config(op, load_crossbar("crossbar-neurosim", overrides)).as_table()
+    return crossbar_config(op, load_crossbar("crossbar-neurosim", overrides), signed=False).as_table()
 
 
 TERNARY = np.array([[1, 0, -1], [0, -1, 1]])
@@ -50,7 +51,12 @@ BYTES = np.array([[127, -3], [-127, 100]])
         (
             ["mapping=differential"],
             TERNARY,
-            {"weight_bits": 2, "slices": 1, "cell_bits": 1, "adc_sign_magnitude": True},
+            {"weight_bits": 2, "slices": 1, "cell_bits": 1, "subtract_in_analog": False, "adc_sign_magnitude": False},
+        ),
+        (
+            ["mapping=differential", "subtract_in_analog=true"],
+            TERNARY,
+            {"weight_bits": 2, "subtract_in_analog": True, "adc_sign_magnitude": True, "adc_range": [-31.0, 31.0]},
         ),
         ([], BYTES, {"weight_bits": 8, "slices": 4, "cell_bits": 0, "adc_sign_magnitude": False}),
         (["cell_bits=4", "mapping=differential"], BYTES, {"weight_bits": 8, "slices": 2}),
@@ -58,7 +64,10 @@ BYTES = np.array([[127, -3], [-127, 100]])
         (["weight_bits=8"], TERNARY, {"weight_bits": 8, "slices": 4}),
         ([], BINARY, {"binary_mapping": "offset_cell"}),
         (["mapping=differential"], BINARY, {"binary_mapping": "two_columns"}),
-        (["adc_bits=5", "on_off_ratio=20"], BYTES, {"adc_bits": 5, "on_off_ratio": 20.0}),
+        (["adc_bits=5", "on_off_ratio=3"], BYTES, {"adc_bits": 5, "on_off_ratio": 3.0}),
+        (["adc_bits=5", "on_off_ratio=20"], BYTES, {"on_off_ratio": "inf"}),  # 2/20 is less than half a code
+        (["adc_bits=5", "on_off_ratio=1e9"], BYTES, {"adc_range": [0.0, 31 * (1 / 3)]}),  # a code a level
+        (["adc_bits=2", "on_off_ratio=1e9"], BYTES, {"adc_range": [0.0, 2.0]}),  # not enough of them: two rows
         (["rows=64", "columns=32"], BYTES, {"rows_max": 64, "columns_max": 32}),
         (["rows_parallel=16"], BYTES, {"rows_max": 16}),
         (["activation_bits=4"], BYTES, {"dac_bits": 4, "input_slice_bits": 1, "adc_per_input_slice": True}),
@@ -77,6 +86,18 @@ def test_fine_converters_find_the_exact_classes(mapping: str, bits: int, signed:
     data = data_of(graph, graph.graph_inputs[0].lo, graph.graph_inputs[0].hi)
     target = load_crossbar("crossbar-neurosim", ["adc_bits=16", f"mapping={mapping}"])
     np.testing.assert_array_equal(crossbar_classes(graph, target, data, 0, threads=1), data.classes)
+
+
+@pytest.mark.parametrize("mapping", ["offset", "differential"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_enough_codes_lose_nothing(mapping: str, signed: bool) -> None:
+    """129 levels of a column of 128 one-bit cells, 257 where inputs are signed too."""
+    weights = np.random.default_rng(0).integers(-127, 128, (OUTPUTS, 300))
+    graph = network(weights, 5, signed)
+    x = np.random.default_rng(1).integers(-15 if signed else 0, 16, (IMAGES, 300, 1, 1))
+    target = load_crossbar("crossbar-sram-22nm", [f"mapping={mapping}", f"adc_bits={8 + signed}"])
+    found = CrossbarNetwork(graph, lambda _, op: crossbar_config(op, target, signed)).run({"x": x})["fc"]
+    np.testing.assert_array_equal(found.reshape(IMAGES, OUTPUTS), x.reshape(IMAGES, 300) @ weights.T)
 
 
 def by_hand(weights: np.ndarray, x: np.ndarray, adc_bits: int, on_off: float) -> np.ndarray:
@@ -118,7 +139,10 @@ def test_calibrated_converters_see_the_first_images() -> None:
     ("overrides", "message"),
     [
         (["weight_bits=1"], "layer fc: workload.weight_bits is 1, but the layer has weights other than"),
-        (["adc_bits=1", "mapping=differential"], "layer fc: adc_bits = 1: sign and magnitude need at least 2 bits"),
+        (
+            ["adc_bits=1", "mapping=differential", "subtract_in_analog=true"],
+            "layer fc: adc_bits = 1: sign and magnitude need at least 2 bits",
+        ),
     ],
 )
 def test_arrays_that_cannot_hold_the_network(overrides: list[str], message: str) -> None:

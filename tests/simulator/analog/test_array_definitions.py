@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.analog.array import CrossbarArray
 from simulator.analog.config import CrossbarConfig, CrossbarConfigError
-from simulator.analog.converters import InnerRange
+from simulator.analog.converters import InnerRange, calibrated_ranges
 from tests.simulator.analog.exact_crossbar import ExactCrossbar
 
 RELATIVE = 1e-9
@@ -195,6 +195,16 @@ def test_calibrated_ranges_of_slices_are_powers_of_two_apart_and_keep_what_they_
     assert (np.log2(widths / widths[0]) == np.rint(np.log2(widths / widths[0]))).all()
 
 
+def test_calibrated_ranges_are_no_narrower_than_what_is_kept() -> None:
+    config = CrossbarConfig(weight_bits=6, slices=3, adc_bits=8, adc_range="calibrated")
+    kept = [(-1.0, 1.0), (-0.3, 0.3), (-0.5, 0.0)]
+    ranges = calibrated_ranges(kept, config)
+    assert [high - low for low, high in ranges] == pytest.approx([2, 1, 0.5])
+    for (low, high), (least, most) in zip(ranges, kept, strict=True):
+        half_step = (high - low) / 255 / 2
+        assert low <= least + half_step and high >= most - half_step
+
+
 @settings(max_examples=50)
 @given(
     st.lists(st.lists(st.integers(-50, 50), min_size=1, max_size=20), min_size=1, max_size=5),
@@ -235,6 +245,19 @@ def test_inputs_of_one_column_and_of_integers() -> None:
 @pytest.mark.parametrize("weights", [np.array([[-0.5]]), np.zeros((2, 3)), np.array([[1.0, -2.0, 0.25]])])
 def test_the_smallest_arrays(table: dict[str, Any], weights: np.ndarray) -> None:
     agrees(weights, np.random.default_rng(3).uniform(-1, 1, (weights.shape[1], 4)), CrossbarConfig(**table))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e9])
+@pytest.mark.parametrize("table", [{}, {"adc_bits": 12}, {"column_resistance": 1e-3}, {"read_noise": "sonos"}])
+def test_what_is_beside_a_column_does_not_matter(table: dict[str, Any], scale: float) -> None:
+    """Inputs are real, or integers beyond the range in which sums are exact."""
+    rng = np.random.default_rng(9)
+    weights, x = rng.normal(size=(37, 201)), rng.uniform(-scale, scale, (201, 150))
+    x = x if scale == 1 else np.rint(x)
+    array = CrossbarArray(weights, CrossbarConfig(**table), 3)
+    whole = array.mvm(x)
+    for count in (1, 2, 17):
+        assert (array.mvm(x[:, :count]) == whole[:, :count]).all()
 
 
 @pytest.mark.parametrize("top", [7, 49, 119, 127])

@@ -8,6 +8,7 @@ from ir.interpreter import run_graph
 from ir.ops import Conv
 from simulator.analog.config import CrossbarConfig, CrossbarConfigError
 from simulator.analog.crossbar_network import CrossbarNetwork, fitted
+from simulator.analog.layer import CrossbarLayer
 from tests.graphs import add_input, add_output
 
 SLICED = CrossbarConfig(cell_bits=7, dac_bits=8, dac_signed=False, input_slice_bits=2)
@@ -71,3 +72,18 @@ def test_the_lowest_integer_is_clipped_by_a_dac() -> None:
 def test_a_layer_that_cannot_be_mapped_is_named() -> None:
     with pytest.raises(CrossbarConfigError, match="^layer y: weights: .* binary_mapping"):
         CrossbarNetwork(product(4, False, 0), CrossbarConfig(binary_mapping="xnor_rows"))
+
+
+def test_layers_have_errors_of_their_own() -> None:
+    graph, weights = Graph(), np.arange(-8, 8).reshape(4, 4, 1, 1)
+    add_input(graph, "x", (4, 1, 1), 4, signed=False)
+    graph.add("y", Conv(weights), ("x",))
+    graph.add("z", Conv(weights), ("x",))
+    add_output(graph, "y")
+    config = CrossbarConfig(programming_error={"independent": 0.1})  # type: ignore[arg-type]
+    cells = []
+    for seed in (1, 2):
+        for layer in CrossbarNetwork(graph, config, seed).layers.values():
+            assert isinstance(layer, CrossbarLayer)
+            cells.append(layer.conductances().tobytes())
+    assert len(set(cells)) == 4

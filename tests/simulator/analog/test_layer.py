@@ -129,6 +129,20 @@ def test_integers_without_a_dac_do_not_depend_on_batches_either() -> None:
     assert torch.equal(layer(x), torch.cat([layer(image[None]) for image in x]))
 
 
+def test_sums_of_real_weights_with_integers_are_exact_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    weights, x = rng.uniform(0.9, 1.0, (8, 3000, 1, 1)), rng.integers(200, 256, (2, 3000, 2, 2))
+    order = rng.permutation(3000)
+    one, other = (
+        CrossbarLayer(weights[:, own], CrossbarConfig(dac_signed=False), seed=0, input_range=(0, 255))(
+            torch.from_numpy(x[:, own])
+        )
+        for own in (np.arange(3000), order)
+    )
+    assert torch.equal(one, other)
+    np.testing.assert_allclose(one, np.einsum("oc,nchw->nohw", weights[:, :, 0, 0], x), rtol=1e-14)
+
+
 @pytest.mark.parametrize("kind", ["ideal", "quantised", "erroneous", "resistive"])
 @pytest.mark.parametrize("mapping", ["differential", "offset"])
 @pytest.mark.parametrize("unit", ["digital", "unit_column"])
@@ -163,6 +177,31 @@ def test_a_lossless_adc_is_left_out(span: int, lossless: bool) -> None:
         np.testing.assert_allclose(layer(x), layer.long_way(x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("weights", "lossless"), [([1, 1, 1], True), ([1, -1, 1], True), ([1, 1, 1, 1], False), ([1, 1, -1, -1], False)]
+)
+def test_an_adc_is_lossless_up_to_the_largest_current(weights: list[int], lossless: bool) -> None:
+    config = CrossbarConfig(cell_bits=1, dac_bits=2, adc_bits=3, adc_range=(-3, 3), adc_sign_magnitude=True)
+    assert CrossbarLayer(np.reshape(weights, (1, -1, 1, 1)), config, seed=0).shortcut == lossless
+
+
+def test_calibrating_again_replaces_what_came_of_it_before() -> None:
+    table: dict[str, Any] = {"adc_range": "calibrated", "adc_percentile": 100, "adc_sign_magnitude": True}
+    config = CrossbarConfig(cell_bits=1, dac_bits=2, adc_bits=3, **table)
+    layer = CrossbarLayer(np.ones((1, 3, 1, 1)), config, seed=0)
+    x = torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0, -1.0]).view(2, 3, 1, 1)
+    for inputs, lossless in ((x, True), (x[:1] * torch.tensor([1, 0, 0]).view(1, 3, 1, 1), False), (x, True)):
+        layer.calibrate(inputs)
+        assert layer.shortcut == lossless
+
+
+@pytest.mark.parametrize(("rows_max", "tops"), [(0, [8]), (8, [4, 4]), (6, [4, 5, 4])])
+def test_of_a_pair_of_xnor_rows_one_is_driven(rows_max: int, tops: list[int]) -> None:
+    config = CrossbarConfig(binary_mapping="xnor_rows", dac_bits=2, adc_bits=4, rows_max=rows_max)
+    layer = CrossbarLayer(np.ones((1, 2, 2, 2)), config, seed=0)
+    assert layer.adc_range == [[(0.0, float(top))] for top in tops]
+
+
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_precision_float32_is_near(precision: str) -> None:
     weights, geometry, x = case("plain", {})
@@ -177,11 +216,12 @@ def test_precision_float32_is_near(precision: str) -> None:
 def test_sums_beyond_float32_are_exact() -> None:
     rng = np.random.default_rng(2)
     weights = rng.integers(-(2**11) + 1, 2**11, (3, 500, 1, 1)).astype(float)
-    weights[0, 0] = 2**11 - 1
+    weights[0] = 2**11 - 1
     for bits in (6, 9, 12):  # one convolution, several, and float64
         config = CrossbarConfig(weight_bits=12, cell_bits=11, dac_bits=bits, dac_signed=False)
         top = 2**bits - 1
         x = rng.integers(0, top + 1, (4, 500, 3, 3))
+        x[0] = rng.integers(top - 1, top + 1, x[0].shape)  # sums near the largest there can be
         layer = CrossbarLayer(weights, config, seed=0, input_range=(0, top))
         expected = np.einsum("oc,nchw->nohw", weights[:, :, 0, 0], x)
         np.testing.assert_allclose(layer(torch.from_numpy(x)), expected, rtol=1e-13)
@@ -196,6 +236,35 @@ def test_arrays_do_not_depend_on_each_other() -> None:
     part = CrossbarLayer(weights[:4], config, seed=9).conductances()
     assert (whole[:, :, :, :4] == part).all()
     assert (CrossbarLayer(weights, config, seed=10).conductances() != whole).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {"programming_error": {"independent": 0.1}},
+        {"drift": {"model": "power_law", "time": 10.0, "exponent": 0.2, "exponent_spread": 0.1}},
+        {"stuck_off": 0.5},
+    ],
+)
+def test_every_array_has_errors_of_its_own_and_so_has_every_seed(errors: dict[str, Any]) -> None:
+    config = CrossbarConfig(mapping="offset", rows_max=6, columns_max=4, **errors)
+    seen = set()
+    for seed in (0, (0, 0), (0, 1), (1, 0), 1):
+        layer = CrossbarLayer(np.ones((16, 12, 1, 1)), config, geometry=Geometry(groups=2), seed=seed)
+        tiles = layer.conductances()[0, 0].reshape(2, 2, 4, 2, 6).transpose(0, 1, 3, 2, 4).reshape(8, -1)
+        seen |= {tile.tobytes() for tile in tiles}
+    assert len(seen) == 5 * 8
+
+
+def test_drift_and_programming_errors_are_drawn_apart() -> None:
+    weights, law = np.ones((50, 40)), {"model": "power_law", "time": 10.0, "exponent": 0.2, "exponent_spread": 0.02}
+    tables: list[dict[str, Any]] = [{"programming_error": {"proportional": 0.02}}, {"drift": law}]
+    error, drift = (
+        CrossbarArray(weights, CrossbarConfig(mapping="offset", **table), 1).conductances().ravel() for table in tables
+    )
+    both = CrossbarArray(weights, CrossbarConfig(mapping="offset", **tables[0], **tables[1]), 1).conductances().ravel()
+    np.testing.assert_allclose(both, error * drift, rtol=1e-12)
+    assert abs(np.corrcoef(error, drift)[0, 1]) < 4 / np.sqrt(error.size)
 
 
 def test_uncalibrated_layers_say_so() -> None:

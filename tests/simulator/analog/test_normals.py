@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from simulator.analog.normals import COUNTERS, TILE, fill_normals, philox, tile
+from tests.simulator.analog.one_thread import one_thread
 
 COUNT = 1_000_000
 
@@ -90,12 +90,8 @@ def test_places_beyond_32_bits_and_threads_do_not_matter() -> None:
     start, count = 2**41 + 77, 100 * TILE
     every = normals(count, (3,), start)
     assert not np.array_equal(every[:TILE], normals(TILE, (3,), 77))
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with one_thread():
         assert np.array_equal(normals(count, (3,), start), every)
-    finally:
-        numba.set_num_threads(threads)
     assert np.array_equal(normals(10, (3,), start + count - 10), every[-10:])
 
 

@@ -1,11 +1,11 @@
 """Products in one order: right, and the same however columns are cut."""
 
-import numba
 import numpy as np
 import pytest
 import torch
 
 from simulator.analog.ordered import TILE, ordered_product
+from tests.simulator.analog.one_thread import one_thread
 
 
 @pytest.mark.parametrize(("groups", "signals", "rows"), [(1, 1, 1), (2, 5, 6), (3, 4, 8), (1, 9, 0)])
@@ -24,9 +24,5 @@ def test_a_columns_sums_run_from_row_to_row_whatever_is_beside_it() -> None:
     for row in range(301):
         expected += matrix[0, :, row, None] * columns[0, row]
     assert torch.equal(whole[0], expected)
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with one_thread():
         assert torch.equal(ordered_product(matrix, columns[:, :, 5:12].contiguous()), whole[:, :, 5:12])
-    finally:
-        numba.set_num_threads(threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from simulator.analog import nested
 from simulator.analog.parasitics import effective_conductances, effective_interleaved, separate_source_currents
 from tests.simulator.analog.nodal import Wires, crossbar, separate_source
+from tests.simulator.analog.one_thread import one_thread
 
 RESISTANCES = (0.0, 1e-7, 1e-5, 1e-3, 1e-1)
 SHAPES = ((1, 1), (1, 13), (21, 1), (8, 8), (9, 20), (33, 17))
@@ -111,12 +111,8 @@ def test_threads_do_not_matter() -> None:
     g, wires = cells((60, 50), 20.0), Wires(1e-3, 2e-3)
     bits = np.random.default_rng(0).random((60, 40)) < 0.5
     expected = effective(g, wires), separate_source_currents(g, bits, **asdict(wires))
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with one_thread():
         alone = effective(g, wires), separate_source_currents(g, bits, **asdict(wires))
-    finally:
-        numba.set_num_threads(threads)
     assert all(np.array_equal(a, b) for a, b in zip(alone, expected, strict=True))
 
 

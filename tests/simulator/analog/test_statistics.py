@@ -203,3 +203,6 @@ def test_drift_of_sonos_lies_between_the_days_and_the_power_law_is_one() -> None
     law = {"model": "power_law", "time": 1000.0, "reference_time": 10.0, "exponent": 0.05, "exponent_spread": 0.005}
     drifted = CrossbarArray(w, CrossbarConfig(drift=law, mapping="offset"), 1).conductances()[0, 0, :, 0]  # type: ignore[arg-type]
     check(-np.log(drifted) / np.log(100.0), 0.05, 0.005**2)
+    never_up = law | {"exponent": 0.0, "exponent_spread": 0.1}
+    cells = CrossbarArray(w, CrossbarConfig(drift=never_up, mapping="offset"), 1).conductances()[0, 0, :, 0]  # type: ignore[arg-type]
+    assert cells.max() == 1 and abs((cells == 1).mean() - 0.5) <= ERRORS * 0.5 / np.sqrt(cells.size)
