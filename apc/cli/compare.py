@@ -21,8 +21,9 @@ _TOP = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
-        "model", metavar="OUT.apc|MODEL", help="a program, or an .onnx file or package.module:factory to compile first"
-    )
+        "model", metavar="OUT.apc|MODEL", nargs="?",
+        help="a program, or an .onnx file or package.module:factory to compile first",
+    )  # fmt: skip
     parser.add_argument(
         "--against", nargs="+", action="extend", default=[], metavar="NAME|FILE.toml",
         help="crossbars, see `apc targets` (default: all presets)",
@@ -40,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, metavar="N", help="of the dataset, only the first N")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="images priced together (default: 1)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is random in a crossbar (default: 0)")
     parser.add_argument("--layers", action="store_true", help="print the energy of every layer too")
     parser.add_argument("--sources", action="store_true", help="print every figure of every backend with its source")
     parser.add_argument(
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from apc.files import require_writable
     from apc.report.compare import compare_report
 
+    if args.model is None:
+        raise ApcError("name OUT.apc or a model, before --against and --target, which take every name that follows")
     if args.top < 1:
         raise ApcError(f"--top {args.top}: at least one figure is needed")
     for path in (args.csv, args.html):
@@ -90,7 +92,6 @@ def _options(args: argparse.Namespace, update: console.Update) -> CompareOptions
         images=args.images,
         batch=args.batch,
         threads=args.threads,
-        seed=args.seed,
         factor=None if args.no_sensitivity else args.factor,
         progress=update,
     )

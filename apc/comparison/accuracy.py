@@ -35,14 +35,14 @@ def accuracy_of(classes: np.ndarray, exact: np.ndarray, labels: np.ndarray | Non
 
 
 def crossbar_classes(
-    graph: Graph, target: CrossbarTarget, data: Data, seed: int, threads: int, progress: Progress = silent
+    graph: Graph, target: CrossbarTarget, data: Data, threads: int, progress: Progress = silent
 ) -> np.ndarray:
     """What the network takes every image for on the arrays of ``target``: int64[images]. Converters whose range is
     calibrated are set on the first images. Raises UserError for a target whose arrays cannot hold the network."""
     from simulator.analog.crossbar_network import CrossbarNetwork
 
     try:
-        network = CrossbarNetwork(graph, lambda name, op: crossbar_config(op, target, _signed(graph, name, op)), seed)
+        network = CrossbarNetwork(graph, lambda name, op: crossbar_config(op, target, _signed(graph, name, op)))
     except UserError as error:
         raise UserError(f"{target.name}, {error}") from error
     if target.array.adc_range == "calibrated":

@@ -101,6 +101,8 @@ def associative_backend(pricer: Pricer, target: Target, preset: str, overrides: 
     notes = (
         [] if target.name == own else [f"same arrays and program, priced anew: sharing and layout were chosen on {own}"]
     )
+    if cost.images == 1:
+        notes.append("one image at a time: those of a larger --batch share instruction fetches and fill its rows")
     counted = pricer.written_bits is not None
     return Backend(
         preset=preset,

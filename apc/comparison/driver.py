@@ -37,7 +37,7 @@ class CompareOptions:
     the first is the one that ratios refer to (where empty: the program's own, then all presets with the same arrays).
     ``overrides``: "NAME.KEY=VALUE". ``inputs``: images by ONNX input name, and ``labels``, their classes, int[images];
     only the first ``images`` of them where that is given. ``batch``: images that are priced (and run) together.
-    ``seed``: of what is random in a crossbar. ``factor``: of the sensitivity table, None for no such table."""
+    ``factor``: of the sensitivity table, None for no such table."""
 
     against: Sequence[str | Path] = ()
     targets: Sequence[str | Path] = ()
@@ -47,7 +47,6 @@ class CompareOptions:
     images: int | None = None
     batch: int = 1
     threads: int = 2
-    seed: int = 0
     factor: float | None = FACTOR
     progress: Progress = silent
 
@@ -61,8 +60,9 @@ class CompareOptions:
             )
         if self.inputs is None and (self.labels is not None or self.images is not None):
             raise UserError("labels and a number of images are of a dataset: give --dataset D.npz too")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed}: it must be an integer that is not negative")
+        for name, words in (("against", self.against), ("targets", self.targets), ("overrides", self.overrides)):
+            if isinstance(words, str):
+                raise UserError(f"{name} is the string {words!r}: give a list of strings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def _with_accuracy(
     crossbars = [item for item in backends if item.kind == "crossbar"]
     for number, (item, (_, target)) in enumerate(zip(crossbars, sides.crossbars, strict=True)):
         progress = part_of(options.progress, number, len(crossbars), item.name)
-        classes = crossbar_classes(graph, target, data, options.seed, options.threads, progress)
+        classes = crossbar_classes(graph, target, data, options.threads, progress)
         found.append(replace(item, accuracy=accuracy_of(classes, exact, labels)))
     return found
 

@@ -36,6 +36,11 @@ def method_lines(report: dict[str, Any]) -> list[str]:
             f"{backend['name']}: {backend['description']}; {assumed} of {len(backend['figures'])} figures assumed; "
             f"{backend['energy_source']}{notes}"
         )
+    if report["images"] is not None:
+        lines.append(
+            "agreement: share of the images that are classed as by the exact network; accuracy: as labelled. Crossbars "
+            "compute with their mapping and converters, but ideal cells and wires: no errors, no noise"
+        )
     return lines + report["notes"]
 
 

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import torch
 
-from ir.graph import Graph
+from ir.graph import Graph, GraphError
 from ir.interpreter import feed
 from ir.ops import Conv
 from simulator.analog.digital import Step, digital_step
@@ -85,6 +85,8 @@ class AnalogNetwork:
         """
         values = feed(self.graph, inputs)
         images = len(next(iter(values.values())))
+        if not images:
+            raise GraphError(f"graph {self.graph.name}: there is no image to run")
         workers = threads or torch.get_num_threads()
         together = max(1, min(self._together, -(-images // workers)))
         wanted = {out.node for out in self.graph.outputs} if keep == "outputs" else set(self._order)

@@ -223,7 +223,7 @@ def test_the_python_interface(folder: Path) -> None:
         (["m.apc", "--images", "3"], "labels and a number of images are of a dataset: give --dataset"),
         (["m.apc", "--dataset", "x.npz", "--images", "0"], "--images 0: at least one is needed"),
         (["m.apc", "--batch", "0"], "--batch 0: at least one is needed"),
-        (["m.apc", "--seed", "-1"], "--seed -1"),
+        (["--against", "crossbar-neurosim", "m.apc"], "name OUT.apc or a model, before --against"),
         (["m.apc", "--factor", "1"], "--factor 1: it must be above 1"),
         (["m.apc", "--factor", "nan"], "--factor nan: it must be above 1"),
         (["m.apc", "--factor", "1e7"], "--factor 1e+07: it must be above 1 and at most 1e+06"),

@@ -54,7 +54,7 @@ BYTES = np.array([[127, -3], [-127, 100]])
             {"weight_bits": 2, "slices": 1, "cell_bits": 1, "subtract_in_analog": False, "adc_sign_magnitude": False},
         ),
         (
-            ["mapping=differential", "subtract_in_analog=true"],
+            ["mapping=differential", "subtract_in_analog=true", "adc_range=max"],
             TERNARY,
             {"weight_bits": 2, "subtract_in_analog": True, "adc_sign_magnitude": True, "adc_range": [-31.0, 31.0]},
         ),
@@ -66,8 +66,16 @@ BYTES = np.array([[127, -3], [-127, 100]])
         (["mapping=differential"], BINARY, {"binary_mapping": "two_columns"}),
         (["adc_bits=5", "on_off_ratio=3"], BYTES, {"adc_bits": 5, "on_off_ratio": 3.0}),
         (["adc_bits=5", "on_off_ratio=20"], BYTES, {"on_off_ratio": "inf"}),  # 2/20 is less than half a code
-        (["adc_bits=5", "on_off_ratio=1e9"], BYTES, {"adc_range": [0.0, 31 * (1 / 3)]}),  # a code a level
-        (["adc_bits=2", "on_off_ratio=1e9"], BYTES, {"adc_range": [0.0, 2.0]}),  # not enough of them: two rows
+        (
+            ["adc_bits=5", "on_off_ratio=1e9", "adc_range=max"],
+            BYTES,
+            {"adc_range": [0.0, 31 * (1 / 3)]},
+        ),  # a code a level
+        (
+            ["adc_bits=2", "on_off_ratio=1e9", "adc_range=max"],
+            BYTES,
+            {"adc_range": [0.0, 2.0]},
+        ),  # not enough of them: two rows
         (["rows=64", "columns=32"], BYTES, {"rows_max": 64, "columns_max": 32}),
         (["rows_parallel=16"], BYTES, {"rows_max": 16}),
         (["activation_bits=4"], BYTES, {"dac_bits": 4, "input_slice_bits": 1, "adc_per_input_slice": True}),
@@ -85,7 +93,7 @@ def test_fine_converters_find_the_exact_classes(mapping: str, bits: int, signed:
     graph = network(weights, bits, signed, zero_point)
     data = data_of(graph, graph.graph_inputs[0].lo, graph.graph_inputs[0].hi)
     target = load_crossbar("crossbar-neurosim", ["adc_bits=16", f"mapping={mapping}"])
-    np.testing.assert_array_equal(crossbar_classes(graph, target, data, 0, threads=1), data.classes)
+    np.testing.assert_array_equal(crossbar_classes(graph, target, data, threads=1), data.classes)
 
 
 @pytest.mark.parametrize("mapping", ["offset", "differential"])
@@ -121,7 +129,7 @@ def test_coarse_converters_against_a_crossbar_by_hand(adc_bits: int) -> None:
     data = data_of(graph, 0, 15)
     target = load_crossbar("crossbar-neurosim", [f"adc_bits={adc_bits}", "on_off_ratio=17", "adc_range=max"])
     wanted = by_hand(weights, data.integers["x"].reshape(IMAGES, ROWS), adc_bits, 17)
-    found = crossbar_classes(graph, target, data, 0, threads=1)
+    found = crossbar_classes(graph, target, data, threads=1)
     np.testing.assert_allclose(wanted[np.arange(IMAGES), found], wanted.max(axis=1), rtol=1e-9)
     assert len(set(data.classes)) == OUTPUTS
     assert (found != data.classes).any()
@@ -132,7 +140,7 @@ def test_calibrated_converters_see_the_first_images() -> None:
     graph = network(weights)
     data = data_of(graph, 0, 15)
     target = load_crossbar("crossbar-neurosim", ["adc_bits=10", "adc_range=calibrated", "mapping=differential"])
-    assert (crossbar_classes(graph, target, data, 0, threads=1) == data.classes).mean() > 0.9
+    assert (crossbar_classes(graph, target, data, threads=1) == data.classes).mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -149,7 +157,7 @@ def test_arrays_that_cannot_hold_the_network(overrides: list[str], message: str)
     graph = network(TERNARY)
     target = load_crossbar("crossbar-neurosim", overrides)
     with pytest.raises(UserError, match=f"crossbar-neurosim with .*, {message}"):
-        crossbar_classes(graph, target, data_of(graph, 0, 15), 0, threads=1)
+        crossbar_classes(graph, target, data_of(graph, 0, 15), threads=1)
 
 
 def test_shares_of_images() -> None:

@@ -123,3 +123,8 @@ def test_errors_of_a_layer_reach_the_output() -> None:
 def test_inputs_are_checked_as_the_interpreter_checks_them() -> None:
     with pytest.raises(GraphError, match="exceed"):
         network(small_graph()).run({"x": np.full((1, 2, 4, 4), 8)})
+
+
+def test_there_must_be_an_image() -> None:
+    with pytest.raises(GraphError, match="no image"):
+        network(small_graph()).run({"x": np.zeros((0, 2, 4, 4), np.int64)})
