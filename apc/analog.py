@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from apc.options import Progress, silent
-from ir.boundary import check_input_names, dequantise_output, quantise_input
+from ir.boundary import dequantise_output, quantise_inputs
 from simulator.analog.network import AnalogNetwork
 
 
@@ -19,7 +19,7 @@ class AnalogModel:
 
     def calibrate(self, inputs: Mapping[str, np.ndarray]) -> None:
         """Let every layer choose what depends on data. ``inputs``: as for ``run``."""
-        self.network.calibrate(self._integers(inputs))
+        self.network.calibrate(quantise_inputs(self.network.graph.graph_inputs, inputs))
 
     def run(
         self,
@@ -36,10 +36,6 @@ class AnalogModel:
         them nor on how images are split into calls (but for last places with ``precision`` float32). Raises UserError
         for inputs that do not fit.
         """
-        values = self.network.run(self._integers(inputs), first_image=first_image, threads=threads, progress=progress)
+        integers = quantise_inputs(self.network.graph.graph_inputs, inputs)
+        values = self.network.run(integers, first_image=first_image, threads=threads, progress=progress)
         return {out.name: dequantise_output(out, values[out.node]) for out in self.network.graph.outputs}
-
-    def _integers(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        entries = self.network.graph.graph_inputs
-        check_input_names(entries, inputs)
-        return {entry.name: quantise_input(entry, inputs[entry.name]) for entry in entries}

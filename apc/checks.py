@@ -15,6 +15,7 @@ from ir.program import Boundary, Program
 if TYPE_CHECKING:
     import onnx
 
+    from ir.graph import Graph
     from simulator.rtm.run import SimulationResult
 
 
@@ -27,10 +28,8 @@ class ReferenceCheck:
     """
 
     def __init__(self, program: Program) -> None:
-        from apc.frontend import load_graph
-
         self.program = program
-        self.graph = load_graph(source_model(program)).graph
+        self.graph = source_graph(program)
         self.batches: list[list[dict[str, Any]]] = []
 
     def add(self, inputs: Mapping[str, np.ndarray], simulation: SimulationResult) -> None:
@@ -126,6 +125,13 @@ def run_onnxruntime(
             for start in range(0, batch, size)
         ]
     return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def source_graph(program: Program) -> Graph:
+    """The integer graph of that model, imported again and not transformed."""
+    from apc.frontend import load_graph
+
+    return load_graph(source_model(program)).graph
 
 
 def source_model(program: Program) -> onnx.ModelProto:

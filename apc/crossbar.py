@@ -56,7 +56,7 @@ def _graph(source: Any, example: Any) -> Graph:
         return source
     if isinstance(source, str | Path) and Path(source).suffix == ".apc":
         from apc import artifact
-        from apc.checks import source_model
+        from apc.checks import source_graph
 
-        return load_graph(source_model(artifact.load(source))).graph
+        return source_graph(artifact.load(source))
     return load_graph(source, example=example).graph

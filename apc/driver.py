@@ -141,14 +141,6 @@ class RunResult:
     accuracy: float | None = None
 
 
-def integer_inputs(program: Program, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """int64 (N, C, H, W) by input name. ``inputs``: as for ``run_model``. Raises UserError for what does not fit."""
-    from ir.boundary import check_input_names, quantise_input
-
-    check_input_names(program.inputs, inputs)
-    return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in program.inputs}
-
-
 @taking(ModelOptions)
 def run_model(program: Program, inputs: Mapping[str, np.ndarray], options: ModelOptions) -> RunResult:
     """Simulate images.

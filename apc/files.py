@@ -53,6 +53,12 @@ def require_writable(path: str | Path | None, *inputs: str | Path | None) -> Non
         raise UserError(f"{path}: cannot be written: the folder {goal.parent} is read-only")
 
 
+def require_separate(path: Path | None, option: str, other: Path | None, other_option: str) -> None:
+    """Raise UserError where two options would write the same file."""
+    if path is not None and other is not None and path.resolve() == other.resolve():
+        raise UserError(f"{path}: {option} and {other_option} name the same file; name another for one of them")
+
+
 def _goal(path: str | Path) -> Path:
     """The file that ``path`` names, links followed. Raises UserError for a folder."""
     goal = Path(path).resolve()

@@ -12,12 +12,12 @@ import numpy as np
 
 from apc.accounting import Accounts
 from apc.batches import add_costs, add_up, image_count, split
-from apc.driver import RunResult, integer_inputs
+from apc.driver import RunResult
 from apc.fault_file import FaultFile
 from apc.options import Progress, RunOptions, silent
 from apc.wear import RunWear
 from backends.cost import CostReport
-from ir.boundary import check_input_names, dequantise_output
+from ir.boundary import check_input_names, dequantise_output, quantise_inputs
 from ir.errors import UserError
 from ir.program import Program
 from simulator.rtm.faults.model import FaultError, Faults, WireFaults
@@ -65,8 +65,8 @@ class Session:
         check_input_names(self.program.inputs, inputs)
         found = []
         for part in split(image_count(inputs), self.options.batch):
-            integers = integer_inputs(
-                self.program, {name: array[part] if array.ndim else array for name, array in inputs.items()}
+            integers = quantise_inputs(
+                self.program.inputs, {name: array[part] if array.ndim else array for name, array in inputs.items()}
             )
             narrow = {name: array.astype(np.int32) for name, array in integers.items()}
             found.append(Batch(part.start, part.stop - part.start, narrow))

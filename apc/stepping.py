@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from apc.driver import integer_inputs
 from apc.options import Progress
 from apc.report.inspection import Window
+from ir.boundary import quantise_inputs
 from ir.disassembler import instruction_lines
 from ir.expand import Broadcast, MicroOp, Receive, Shift, Write, expand_instruction, operand_fields
 from ir.isa import GATHERING, Field, gather_index
@@ -48,7 +48,7 @@ def tensors_before(
 ) -> dict[int, np.ndarray]:
     """What the layers before ``layer`` make of the first image, on the fast engine: index into ``program.tensors`` ->
     int64[channels, positions]. ``inputs``: as for ``apc.driver.run_model``. Raises UserError for what does not fit."""
-    first = {name: values[:1] for name, values in integer_inputs(program, inputs).items()}
+    first = {name: values[:1] for name, values in quantise_inputs(program.inputs, inputs).items()}
     earlier = replace(program, layers=program.layers[:layer])
     stored = run_program(earlier, first, keep="all", progress=progress).tensors
     return {number: values[0].reshape(values.shape[1], -1) for number, values in stored.items()}

@@ -47,8 +47,15 @@ class CostReport:
 
     def energy_by_component_J(self) -> dict[str, float]:
         """Energy per image by word of COMPONENTS (those that occur), and their exact sum as "total"."""
+        return self._by_component_J(self.layers)
+
+    def layer_energy_J(self, layer: LayerCost) -> dict[str, float]:
+        """The same of one layer."""
+        return self._by_component_J([layer])
+
+    def _by_component_J(self, layers: Sequence[LayerCost]) -> dict[str, float]:
         return _with_total(
-            _sums((self.components[part], value) for layer in self.layers for part, value in layer.energy_J.items())
+            _sums((self.components[part], value) for layer in layers for part, value in layer.energy_J.items())
         )
 
     def latency_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -111,6 +111,12 @@ def dequantise_output(boundary: OutputLike, values: np.ndarray) -> np.ndarray:
     if boundary.offset is not None:
         real = real + boundary.offset.astype(np.float64).reshape(column)
     return real.astype(dtype).reshape(shape)
+
+
+def quantise_inputs(boundaries: Sequence[InputLike], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """int64 (N, C, H, W) by input name. Raises UserError for names and arrays that do not fit the network."""
+    check_input_names(boundaries, inputs)
+    return {boundary.name: quantise_input(boundary, inputs[boundary.name]) for boundary in boundaries}
 
 
 def _check(boundary: BoundaryLike, array: np.ndarray) -> None:

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compares, writes the files asked for, prints the tables. Returns 0; UserError for bad input."""
     from apc.comparison.driver import compare
-    from apc.files import require_writable
+    from apc.files import require_separate, require_writable
     from apc.report.compare import compare_report
 
     if args.model is None:
@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise ApcError(f"--top {args.top}: at least one figure is needed")
     for path in (args.csv, args.html):
         require_writable(path, args.model, args.dataset, args.labels, *args.against, *args.targets)
-    if args.csv is not None and args.html is not None and args.csv.resolve() == args.html.resolve():
-        raise ApcError(f"{args.html}: --csv and --html name the same file; name another for one of them")
+    require_separate(args.csv, "--csv", args.html, "--html")
     with console.progress("comparing") as update:
         comparison = compare(args.model, _options(args, update), warn=console.warn)
     report = compare_report(comparison)

@@ -66,15 +66,14 @@ def run(args: argparse.Namespace) -> int:
     """Simulates all images of the input, or steps through a layer for the first. Returns 0, or 1 where a check found
     differences; UserError for bad input."""
     from apc import artifact
-    from apc.files import require_writable
+    from apc.files import require_separate, require_writable
     from apc.npz import read_npz
 
     _check_options(args)
     stepping = _steps(args)
     for path in (args.output, args.trace):
         require_writable(path, args.program, args.input, args.faults, args.labels)
-    if args.output is not None and args.trace is not None and args.output.resolve() == args.trace.resolve():
-        raise ApcError(f"{args.output}: --output and --trace name the same file; name another for one of them")
+    require_separate(args.output, "--output", args.trace, "--trace")
     program = artifact.load(args.program)
     inputs = read_npz(args.input)
     if stepping:

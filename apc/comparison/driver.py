@@ -12,7 +12,7 @@ import numpy as np
 
 from apc import artifact
 from apc.accounting import Accounts
-from apc.checks import source_model
+from apc.checks import source_graph
 from apc.comparison.accuracy import accuracy_of, crossbar_classes
 from apc.comparison.associative import Pricer, associative_backend
 from apc.comparison.backend import Backend
@@ -23,7 +23,6 @@ from apc.comparison.sensitivity import FACTOR, LARGEST_FACTOR, Sensitivity, prob
 from apc.comparison.sides import Sides, choose_sides, first_target
 from apc.comparison.workload import Workload, workload
 from apc.driver import CompileOptions, compile_model
-from apc.frontend import load_graph
 from apc.options import Progress, part_of, silent
 from backends.target import Target, load_target
 from ir.errors import UserError
@@ -113,7 +112,7 @@ def compare(
 
 def _compared(program: Program, name: str, sides: Sides, options: CompareOptions) -> Comparison:
     """``name``: of the network in what is reported; the program's where it is empty."""
-    graph = load_graph(source_model(program)).graph
+    graph = source_graph(program)
     name = name or program.name or graph.name
     inputs = options.inputs
     data = None if inputs is None else _run(program, graph, inputs, options)

@@ -77,13 +77,9 @@ def _ends(interval: Interval | None) -> list[float] | None:
 
 
 def _layer(report: CostReport, layer: LayerCost) -> dict[str, Any]:
-    energy: dict[str, float] = {}
-    for part, value in layer.energy_J.items():
-        component = report.components[part]
-        energy[component] = energy.get(component, 0.0) + value
     return {
         "name": layer.name,
-        "energy_J": {**energy, "total": sum(energy.values())},
+        "energy_J": report.layer_energy_J(layer),
         "latency_s": sum(layer.latency_s.values()) / report.images,
         "area_m2": sum(layer.area_m2.values()),
         "counters": {name: value / report.images for name, value in layer.counters.items()},

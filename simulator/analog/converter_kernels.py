@@ -9,7 +9,7 @@ from ir.kernel_cache import forget_stale
 
 forget_stale(__file__)
 
-_HALF_EVEN = 1.5 * 2.0**52
+HALF_EVEN = 1.5 * 2.0**52
 """Added and subtracted again, it rounds a float64 below 2^51 half to even, many at a time."""
 _SNAP = 1.5 * 2.0**22
 """The same to multiples of 2^-30: codes that are tied in exact arithmetic are tied here, whatever float64 made of
@@ -27,7 +27,7 @@ def quantise(x: np.ndarray, scale: float, low: float, steps: float, out: np.ndar
         value = source[index] * scale
         value = low if value < low else value
         value = 1.0 if value > 1.0 else value
-        target[index] = (((value - low) * steps * share + _HALF_EVEN) - _HALF_EVEN) - zero
+        target[index] = (((value - low) * steps * share + HALF_EVEN) - HALF_EVEN) - zero
 
 
 @njit(nogil=True, cache=True)
@@ -59,7 +59,7 @@ def _digit(rest: np.ndarray, base: float, last: bool, out: np.ndarray) -> None:
         return
     inverse = 1.0 / base
     for place in range(rest.shape[0]):
-        above = (rest[place] * inverse + _HALF_EVEN) - _HALF_EVEN
+        above = (rest[place] * inverse + HALF_EVEN) - HALF_EVEN
         out[place] = rest[place] - base * above
         rest[place] = above
 
@@ -72,7 +72,7 @@ def _digitise(current: np.ndarray, factor: float, shift: float, top: float, gain
         code = 0.0 if code < 0.0 else code
         code = top if code > top else code
         code = (code + _SNAP) - _SNAP
-        total[place] += gain * (((code + _HALF_EVEN) - _HALF_EVEN) - shift)
+        total[place] += gain * (((code + HALF_EVEN) - HALF_EVEN) - shift)
 
 
 @njit(nogil=True, cache=True)
@@ -92,7 +92,7 @@ def _digitise_shifted(
         code = 0.0 if code < 0.0 else code
         code = top if code > top else code
         code = (code + _SNAP) - _SNAP
-        total[place] += gain * (((code + _HALF_EVEN) - _HALF_EVEN) - shift)
+        total[place] += gain * (((code + HALF_EVEN) - HALF_EVEN) - shift)
 
 
 @njit(nogil=True, cache=True)

@@ -40,10 +40,6 @@ def _use_no_other() -> None:
     numba.set_num_threads(1)  # which is what ``simulator.analog.threads`` goes by, and only of this thread
 
 
-def silent(done: int, total: int, label: str) -> None:
-    """The Progress that shows nothing."""
-
-
 class AnalogLayer(Protocol):
     """The arrays of one convolution: x (N, Cin, H, W), integers less their zero point, to (N, Cout, H', W') in units of
     W * x. ``first_image``: the place of x[0] among all images, on which noise depends."""
@@ -75,7 +71,7 @@ class AnalogNetwork:
         first_image: int = 0,
         keep: Literal["outputs", "all"] = "outputs",
         threads: int | None = None,
-        progress: Progress = silent,
+        progress: Progress | None = None,
     ) -> dict[str, np.ndarray]:
         """Values by node name, float64 (N, C, H, W): of the outputs' nodes, or of all.
 
@@ -96,7 +92,8 @@ class AnalogNetwork:
         def some(start: int) -> dict[str, torch.Tensor]:
             part = {name: torch.from_numpy(x[start : start + together]).float() for name, x in values.items()}
             result = self._propagate(part, wanted, first_image + start)
-            progress(min(next(done) * together, images), images, "")
+            if progress is not None:
+                progress(min(next(done) * together, images), images, "")
             return result
 
         with one_thread_each(workers) as pool:

@@ -8,16 +8,13 @@ import numba
 import numpy as np
 
 from ir.kernel_cache import forget_stale
+from simulator.analog.converter_kernels import HALF_EVEN
 
 #: how a real becomes an integer (``ir.rounding.Rounding``), or its sign
 MODES = {"half_even": 0, "floor": 1, "ceil": 2, "half_up": 3, "half_down": 4, "up": 5, "down": 6, "bipolar": 7}
 _BIPOLAR = MODES["bipolar"]
 
 forget_stale(__file__)
-
-
-_MAGIC = 1.5 * 2.0**52
-"""Added and subtracted again, it rounds a float64 below 2**51 half to even, many at a time."""
 
 
 @numba.njit(cache=True)
@@ -51,8 +48,8 @@ def _half_even(levels: np.ndarray, total: np.ndarray, error: np.ndarray) -> int:
     """The same for the usual mode."""
     count = 0
     for position in range(total.shape[0]):
-        below = ((total[position] - error[position]) + _MAGIC) - _MAGIC
-        above = ((total[position] + error[position]) + _MAGIC) - _MAGIC
+        below = ((total[position] - error[position]) + HALF_EVEN) - HALF_EVEN
+        above = ((total[position] + error[position]) + HALF_EVEN) - HALF_EVEN
         differ = below != above
         levels[position] = math.nan if differ else below
         count += differ

@@ -8,8 +8,8 @@ import pytest
 
 import apc
 from apc.comparison.data import ACTIVITY_IMAGES, Data, run_data
-from apc.driver import integer_inputs
 from apc.frontend import load_graph
+from ir.boundary import quantise_inputs
 from ir.errors import UserError
 from ir.graph import Graph
 from ir.interpreter import run_graph
@@ -49,7 +49,7 @@ def test_a_batch_that_is_not_full_is_not_counted(program: Program, graph: Graph)
 
 def test_classes_are_those_of_the_exact_network(program: Program, graph: Graph) -> None:
     found = data_of(program, graph, 20, 8)
-    integers = integer_inputs(program, {"x": images(20)})
+    integers = quantise_inputs(program.inputs, {"x": images(20)})
     (values,) = run_graph(graph, integers).values()
     np.testing.assert_array_equal(found.classes, values.reshape(20, -1).argmax(axis=1))
     np.testing.assert_array_equal(found.integers["x"], integers["x"])
