@@ -11,7 +11,7 @@ from backends.cost import CostReport
 from backends.crossbar.cost import crossbar_cost as cost_of
 from backends.crossbar.networks import resnet18, vgg8
 from backends.crossbar.target import load_crossbar
-from backends.crossbar.workload import LayerWork
+from backends.workload import LayerWork
 from benchmarks.results import Limit, Result
 from benchmarks.workload import Workload
 

@@ -30,7 +30,7 @@ PARASITICS = {"row_resistance": 1e-5, "column_resistance": 1e-5}
 def crossbars(workload: Workload) -> Iterator[Result]:
     """Networks on crossbars: a multiple of PyTorch's eager float32 on as many threads; parasitics; programming."""
     full = workload.size == FULL
-    runs = _Networks(workload)
+    runs = Networks(workload)
     for name, config, most in (
         ("8-bit weights, DAC and ADC, 1152 rows", WHOLE, 3.0),
         ("the same with 4 weight slices x 8 input slices", SLICED, 60.0),
@@ -38,13 +38,8 @@ def crossbars(workload: Workload) -> Iterator[Result]:
         ("the same with 144 rows", FEW_ROWS, None),
         ("the same with programming errors", ERRORS, None),
     ):
-        ours, peer = in_turn(runs.on(config), runs.peer, workload.size.repetitions)
         limit = Limit("<=", most) if full and most is not None else None
-        ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
-        times = (
-            f"{1e3 * statistics.median(ours) / BATCH:.1f} ms; PyTorch {1e3 * statistics.median(peer) / BATCH:.1f} ms"
-        )
-        yield Result(f"ResNet-18, batch of {BATCH}: {name}, to PyTorch float32", ratio, "x", limit, times)
+        yield runs.to_pytorch(name, runs.on(config), workload.size.repetitions, limit)
     with_wires, without = in_turn(_layer(workload, **PARASITICS), _layer(workload), workload.size.repetitions)
     ratio = statistics.median(a / b for a, b in zip(with_wires, without, strict=True))
     note = f"{1e3 * statistics.median(with_wires):.1f} ms an image with wires of 1e-5 Rmin"
@@ -54,8 +49,8 @@ def crossbars(workload: Workload) -> Iterator[Result]:
     yield Result("programming a 256x256 array with parasitics", seconds, "s", Limit("<=", 0.5) if full else None)
 
 
-class _Networks:
-    """ResNet-18 with 8-bit weights and activations, on PyTorch and on crossbars."""
+class Networks:
+    """ResNet-18 with 8-bit weights and activations, on PyTorch and on simulated arrays."""
 
     def __init__(self, workload: Workload) -> None:
         import torch
@@ -81,8 +76,16 @@ class _Networks:
         from simulator.analog.crossbar_network import CrossbarNetwork
 
         network = CrossbarNetwork(self.graph, config)
-        network.calibrate(self._integers)
-        return lambda: network.run(self._integers)
+        network.calibrate(self.integers)
+        return lambda: network.run(self.integers)
+
+    def to_pytorch(self, name: str, work: Work, repetitions: int, limit: Limit | None) -> Result:
+        """The time of ``work`` on the batch, as a multiple of PyTorch's."""
+        ours, peer = in_turn(work, self.peer, repetitions)
+        ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
+        each = [1e3 * statistics.median(times) / BATCH for times in (ours, peer)]
+        measure = f"ResNet-18, batch of {BATCH}: {name}, to PyTorch float32"
+        return Result(measure, ratio, "x", limit, f"{each[0]:.1f} ms; PyTorch {each[1]:.1f} ms")
 
     def peer(self) -> object:
         import torch
@@ -91,7 +94,7 @@ class _Networks:
             return self.network(torch.from_numpy(self.images)).numpy()
 
     @cached_property
-    def _integers(self) -> dict[str, np.ndarray]:
+    def integers(self) -> dict[str, np.ndarray]:
         from ir.boundary import quantise_input
 
         return {entry.name: quantise_input(entry, self.images) for entry in self.graph.graph_inputs}

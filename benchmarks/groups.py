@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.acim import acim
 from benchmarks.arithmetic import arithmetic
 from benchmarks.command_line import command_line, first_call
 from benchmarks.compilation import compilation
@@ -31,6 +32,7 @@ GROUPS: dict[str, Group] = {
     "kernels": kernels,
     "crossbars": crossbars,
     "crossbar_cost": crossbar_cost,
+    "acim": acim,
 }
 
 ON_REQUEST: dict[str, Group] = {"cse": cse}

@@ -3,16 +3,13 @@ it quickly."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ir.errors import UserError
 from simulator.analog.config_records import Drift, ErrorTable, ProgrammingError, ReadNoise
+from simulator.analog.config_table import ConfigTable
 
 
 class CrossbarConfigError(UserError):
@@ -23,12 +20,14 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossbarConfig:
+class CrossbarConfig(ConfigTable):
     """One kind of crossbar. Conductances are in units of Gmax = 1/Rmin, inputs in units of the full-scale voltage, so
     an ADC range counts fully driven cells of highest conductance. `json_schema` describes every field.
 
     Raises ``CrossbarConfigError`` for a bad value, and for values that contradict each other.
     """
+
+    error: ClassVar[type[UserError]] = CrossbarConfigError
 
     mapping: str = "differential"
     differential_style: str = "one_sided"
@@ -72,35 +71,6 @@ class CrossbarConfig:
         problem = contradiction(self)
         if problem:
             raise CrossbarConfigError(problem)
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any], where: str) -> CrossbarConfig:
-        """The configuration that a table of TOML or JSON describes. ``where`` (a file, a section) begins the message of
-        every error."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in table:
-            if name not in known:
-                raise CrossbarConfigError(
-                    f"{where}: unknown field {name!r} = {table[name]!r}: use one of {', '.join(sorted(known))}"
-                )
-        try:
-            return cls(**table)
-        except CrossbarConfigError as error:
-            raise CrossbarConfigError(f"{where}: {error}") from None
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> CrossbarConfig:
-        """The configuration in a TOML file."""
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise CrossbarConfigError(f"{path}: cannot be read as TOML ({error}): give a readable file") from None
-        return cls.from_table(table, str(path))
-
-    def as_table(self) -> dict[str, Any]:
-        """What differs from the defaults or not, all fields, as JSON and TOML hold it (no None; infinity is
-        ``"inf"``)."""
-        return {name: _plain(value) for name, value in vars(self).items() if value is not None}
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
@@ -159,11 +129,3 @@ def derived_slice_bits(weight_bits: int, slices: int, differential: bool) -> int
     if weight_bits % slices == 0:
         return weight_bits // slices
     return -(-(weight_bits - differential) // slices)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(item) for name, item in vars(value).items() if item is not None}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return "inf" if isinstance(value, float) and math.isinf(value) else value

@@ -7,14 +7,16 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ir.errors import UserError
+from simulator.analog import field_specs
 from simulator.analog.config import CrossbarConfigError, derived_slice_bits
-from simulator.analog.config_fields import FIELDS, RECORDS, Choice, Number, Switch
+from simulator.analog.config_fields import FIELDS, RECORDS
 from simulator.analog.config_records import Drift, ErrorTable, ProgrammingError, ReadNoise
+from simulator.analog.field_specs import Number, Spec
 
 if TYPE_CHECKING:
     from simulator.analog.config import CrossbarConfig
 
-Spec = Choice | Switch | Number
 # Built-in tables, and the conductance (SONOS: current) up to which they were measured, in uS (nA).
 TABLES = {"sonos": 3200.0, "pcm": 25.0, "rram_wan": 39.26, "rram_milo": 225.0}
 DRIFT_FIELDS = {
@@ -38,30 +40,7 @@ def checked_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def checked(name: str, value: Any, spec: Spec) -> Any:
     """``value`` as ``spec`` wants it."""
-    if value is None and not isinstance(spec, Switch) and spec.optional:
-        return None
-    if isinstance(spec, Choice):
-        if not isinstance(value, str) or value not in spec.names:
-            raise _bad(name, value, f"one of {', '.join(spec.names)}")
-        return value
-    if isinstance(spec, Switch):
-        if not isinstance(value, bool):
-            raise _bad(name, value, "true or false")
-        return value
-    return _number(name, value, spec)
-
-
-def _number(name: str, value: Any, spec: Number) -> float | int:
-    bounds = f"{'more than' if spec.above else 'from'} {spec.low:g} to {spec.high:g}"
-    wanted = f"a{' whole' if spec.whole else ''} number {bounds}"
-    if spec.infinite and value == "inf":
-        return math.inf
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral if spec.whole else numbers.Real):
-        raise _bad(name, value, wanted)
-    number = int(value) if isinstance(value, numbers.Integral) and spec.whole else float(value)
-    if not spec.low <= number <= spec.high or (spec.above and number == spec.low):  # false for nan as well
-        raise _bad(name, value, wanted)
-    return number
+    return field_specs.checked(name, value, spec, CrossbarConfigError)
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
@@ -81,7 +60,7 @@ def _weight_max(value: Any) -> str | float:
         return "max"
     if isinstance(value, str):
         raise _bad("weight_max", value, '"max" or a percentile above 0 to 100')
-    return _number("weight_max", value, Number("", 0, 100, above=True))
+    return checked("weight_max", value, Number("", 0, 100, above=True))
 
 
 def _adc_range(value: Any) -> Any:
@@ -146,8 +125,8 @@ def _record(name: str, value: Mapping[str, Any], specs: Mapping[str, Spec]) -> d
     return {key: checked(f"{name}.{key}", item, specs[key]) for key, item in value.items()}
 
 
-def _bad(name: str, value: Any, wanted: str) -> CrossbarConfigError:
-    return CrossbarConfigError(f"{name} = {value!r}: must be {wanted}")
+def _bad(name: str, value: Any, wanted: str) -> UserError:
+    return field_specs.bad(name, value, wanted, CrossbarConfigError)
 
 
 def contradiction(c: CrossbarConfig) -> str | None:

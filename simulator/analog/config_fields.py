@@ -4,47 +4,13 @@ this."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Choice:
-    """One of ``names``; ``optional``: or None."""
-
-    meaning: str
-    names: tuple[str, ...]
-    optional: bool = False
-
-
-@dataclass(frozen=True)
-class Switch:
-    """True or false."""
-
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number in [low, high], without ``low`` itself where ``above``; ``whole``: an integer; ``optional``: or None;
-    ``infinite``: or ``"inf"``."""
-
-    meaning: str
-    low: float
-    high: float
-    whole: bool = False
-    above: bool = False
-    optional: bool = False
-    infinite: bool = False
-
-
-def _bits(meaning: str, low: int = 0, high: int = 16, optional: bool = False) -> Number:
-    return Number(meaning, low, high, whole=True, optional=optional)
-
+from simulator.analog.field_specs import Choice, Number, Spec, Switch, bits
 
 _RESISTANCE = "in units of the resistance of a cell of highest conductance (Rp/Rmin)"
 _COUNT = 1 << 24
 
-FIELDS: dict[str, Choice | Switch | Number] = {
+FIELDS: dict[str, Spec] = {
     "mapping": Choice("how signed weights become conductances", ("differential", "offset")),
     "differential_style": Choice(
         "one_sided: one cell of a pair holds |w|; two_sided: both move about the middle", ("one_sided", "two_sided")
@@ -58,21 +24,21 @@ FIELDS: dict[str, Choice | Switch | Number] = {
         ("offset_cell", "two_columns", "xnor_rows"),
         optional=True,
     ),
-    "weight_bits": _bits(
+    "weight_bits": bits(
         "bits of a weight with its sign; quantises weights where slices > 1, and is needed there; else cell_bits do",
         2,
         24,
         optional=True,
     ),
-    "slices": _bits("cells (or pairs of cells) a weight is spread over", 1, 24),
-    "cell_bits": _bits("bits a cell holds; 0: analog where slices = 1, derived from weight_bits and slices otherwise"),
+    "slices": bits("cells (or pairs of cells) a weight is spread over", 1, 24),
+    "cell_bits": bits("bits a cell holds; 0: analog where slices = 1, derived from weight_bits and slices otherwise"),
     "on_off_ratio": Number("Rmax/Rmin", 1, math.inf, above=True, infinite=True),
     "weight_max_per": Choice("what shares one largest weight", ("matrix", "column")),
-    "dac_bits": _bits("bits of the DAC with its sign; 0: inputs are real and not clipped"),
+    "dac_bits": bits("bits of the DAC with its sign; 0: inputs are real and not clipped"),
     "dac_signed": Switch("whether inputs have a sign: full scale is half of input_range, else all of it"),
-    "input_slice_bits": _bits("bits of an input applied at a time; 0: all at once"),
+    "input_slice_bits": bits("bits of an input applied at a time; 0: all at once"),
     "adc_per_input_slice": Switch("whether every input slice is digitised, else their analog sum"),
-    "adc_bits": _bits("bits of the ADC; 0: none", 0, 20),
+    "adc_bits": bits("bits of the ADC; 0: none", 0, 20),
     "adc_percentile": Number("calibrated: the inner share in percent that is kept", 0, 100, above=True),
     "adc_sign_magnitude": Switch("whether the ADC has 2^n - 1 levels about 0, else 2^n"),
     "rows_max": Number("rows of an array; 0: unlimited", 0, _COUNT, whole=True),
@@ -90,7 +56,7 @@ FIELDS: dict[str, Choice | Switch | Number] = {
     "precision": Choice("of what is analog; integers are exact either way", ("float64", "float32")),
 }
 
-RECORDS: dict[str, dict[str, Choice | Switch | Number]] = {
+RECORDS: dict[str, dict[str, Spec]] = {
     "ProgrammingError": {
         "independent": Number("standard deviation in units of Gmax", 0, 100),
         "proportional": Number("standard deviation in units of the cell's conductance", 0, 100),

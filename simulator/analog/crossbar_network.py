@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ir.errors import UserError
 from ir.graph import Graph
 from ir.ops import Conv
 from simulator.analog.config import CrossbarConfig, CrossbarConfigError
 from simulator.analog.layer import CrossbarLayer, Geometry
-from simulator.analog.network import AnalogNetwork
+from simulator.analog.network import AnalogNetwork, layers_of
 
 Configs = CrossbarConfig | Callable[[str, Conv], CrossbarConfig]
 """One configuration for all layers, or each layer's from its name and operation."""
@@ -26,22 +25,12 @@ class CrossbarNetwork(AnalogNetwork):
     """
 
     def __init__(self, graph: Graph, config: Configs, seed: int = 0) -> None:
-        names = [name for name in graph.order() if isinstance(graph.op(name), Conv)]
-        layers = {name: _layer(graph, name, config, (seed, place)) for place, name in enumerate(names)}
-        super().__init__(graph, layers)
+        def layer(name: str, op: Conv, low: int, high: int, own_seed: tuple[int, int]) -> CrossbarLayer:
+            own = fitted(config if isinstance(config, CrossbarConfig) else config(name, op), low, high)
+            geometry = Geometry(op.strides, op.pads, op.dilations, op.groups)
+            return CrossbarLayer(op.weights, own, geometry=geometry, seed=own_seed)
 
-
-def _layer(graph: Graph, name: str, config: Configs, seed: tuple[int, int]) -> CrossbarLayer:
-    op = graph.op(name)
-    assert isinstance(op, Conv)
-    operand = graph.type(graph.inputs(name)[0])
-    low, high = int(operand.lo.min()) - op.zero_point, int(operand.hi.max()) - op.zero_point
-    geometry = Geometry(op.strides, op.pads, op.dilations, op.groups)
-    try:
-        own = fitted(config if isinstance(config, CrossbarConfig) else config(name, op), low, high)
-        return CrossbarLayer(op.weights, own, geometry=geometry, seed=seed)
-    except UserError as error:
-        raise CrossbarConfigError(f"layer {name}: {error}") from error
+        super().__init__(graph, layers_of(graph, layer, seed, CrossbarConfigError))
 
 
 def fitted(config: CrossbarConfig, low: int, high: int) -> CrossbarConfig:

@@ -16,6 +16,7 @@ from simulator.analog.direct import direct_matrix, lossless
 from simulator.analog.linear import WindowSums
 from simulator.analog.partition import RowPart, row_parts
 from simulator.analog.programmed import Arrays
+from simulator.analog.shapes import check_weights, checked_seed, output_size
 from simulator.analog.unfold import Geometry
 
 __all__ = ["CrossbarLayer", "Geometry"]
@@ -47,13 +48,9 @@ class CrossbarLayer:
         input_range: tuple[float, float] | None = None,
     ) -> None:
         weights = np.asarray(weights, np.float64)
-        if weights.ndim != 4 or not weights.size or len(weights) % geometry.groups:
-            wanted = f"(Cout, Cin / groups, kh, kw), none of them 0, and Cout a multiple of {geometry.groups} groups"
-            raise CrossbarConfigError(f"weights: shape {weights.shape} must be {wanted}")
+        check_weights(weights.shape, geometry.groups, CrossbarConfigError)
         self.config, self.geometry = config, geometry
-        self._seed = tuple(seed) if isinstance(seed, Sequence) else (int(seed),)
-        if min(self._seed, default=0) < 0:
-            raise CrossbarConfigError(f"seed = {seed}: must be whole numbers from 0")
+        self._seed = checked_seed(seed, CrossbarConfigError)
         self._outputs, self._inputs = len(weights), weights.shape[1] * geometry.groups
         self._kernel = (weights.shape[2], weights.shape[3])
         self._stage = InputStage(config, input_range or config.input_range)
@@ -117,6 +114,15 @@ class CrossbarLayer:
         last."""
         return np.concatenate([self._arrays.cells(number) for number in range(len(self._arrays.rows))], axis=-1)
 
+    def short_weights(self) -> np.ndarray | None:
+        """float64 (Cout, Cin / groups, kh, kw): what inputs are multiplied by where all is one product, else None (so
+        of XNOR rows)."""
+        if not self.shortcut or self.config.binary_mapping == "xnor_rows":
+            return None
+        matrix, factor = direct_matrix(self._arrays)
+        scaled = matrix * (factor * (self._stage.unit / self._stage.scale))[..., None]
+        return scaled.reshape(self._outputs, -1, *self._kernel)
+
     def _program(self) -> None:
         """Make what calls read, before several threads ask for it at once."""
         if self.shortcut:
@@ -168,12 +174,7 @@ class CrossbarLayer:
 
     def _output_size(self, x: torch.Tensor) -> tuple[int, int]:
         """(Ho, Wo) for images ``x``, whose shape is checked: kernels that are compiled trust it."""
-        if x.ndim != 4 or x.shape[1] != self._inputs:
-            raise CrossbarConfigError(f"x: shape {tuple(x.shape)} must be (N, {self._inputs}, H, W)")
-        size = self.geometry.output_size((x.shape[2], x.shape[3]), self._kernel)
-        if min(size) < 1:
-            raise CrossbarConfigError(f"x: shape {tuple(x.shape)}: images with pads are smaller than the kernel")
-        return size
+        return output_size(tuple(x.shape), self._inputs, self._kernel, self.geometry, CrossbarConfigError)
 
     def _drive(self, x: torch.Tensor) -> torch.Tensor:
         drive = self._stage(x)

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import torch
 
+from ir.errors import UserError
 from ir.graph import Graph, GraphError
 from ir.interpreter import feed
 from ir.ops import Conv
@@ -48,6 +49,28 @@ class AnalogLayer(Protocol):
 
     def calibrate(self, x: torch.Tensor) -> None:
         """Choose what depends on data, where something does."""
+
+
+MakeLayer = Callable[[str, Conv, int, int, tuple[int, int]], AnalogLayer]
+"""Called with a convolution's name and operation, the lowest and highest integer that it sees (less its zero point),
+and a seed of its own."""
+
+
+def layers_of(graph: Graph, make: MakeLayer, seed: int, error: type[UserError]) -> dict[str, AnalogLayer]:
+    """A layer for every convolution of ``graph``, whose seed is ``seed`` and its place. What a user did wrong is
+    raised as ``error``, with the layer's name."""
+    layers: dict[str, AnalogLayer] = {}
+    for name in graph.order():
+        op = graph.op(name)
+        if not isinstance(op, Conv):
+            continue
+        operand = graph.type(graph.inputs(name)[0])
+        low, high = int(operand.lo.min()) - op.zero_point, int(operand.hi.max()) - op.zero_point
+        try:
+            layers[name] = make(name, op, low, high, (seed, len(layers)))
+        except UserError as problem:
+            raise error(f"layer {name}: {problem}") from problem
+    return layers
 
 
 class AnalogNetwork:

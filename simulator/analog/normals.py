@@ -39,11 +39,11 @@ LOG_2 = float(np.log(2.0))
 
 @njit(nogil=True, error_model="numpy")
 def philox(first: int, seed: np.ndarray, words: np.ndarray) -> None:
-    """``words``: uint64[4, COUNTERS], the words of the counters from ``first`` on.
+    """``words``: uint64[4, n], the words of the n counters from ``first`` on.
 
     ``seed``: uint64[4] of 32 bits each: the two words of the key, and the upper two of the counter.
     """
-    for j in range(COUNTERS):
+    for j in range(words.shape[1]):
         counter = np.uint64(first) + np.uint64(j)
         x0, x1, x2, x3 = counter & WORD, counter >> WORD_BITS, seed[2], seed[3]
         k0, k1 = seed[0], seed[1]
@@ -118,6 +118,13 @@ def _fill(first: int, last: int, seed: np.ndarray, start: int, out: np.ndarray) 
         out[begin - start : end - start] = normals[begin - number * TILE : end - number * TILE]
 
 
+def philox_seed(seed: Sequence[int]) -> np.ndarray:
+    """What ``philox`` takes for a seed: integers from 0 to 2**64 - 1, one place longer or shorter another seed."""
+    # SeedSequence takes no notice of zeros at the end, nor of which words were one number
+    entropy = [len(seed), *(half for number in seed for half in (int(number) & 0xFFFFFFFF, int(number) >> 32))]
+    return np.random.SeedSequence(entropy).generate_state(4).astype(np.uint64)
+
+
 def fill_normals(out: np.ndarray, seed: Sequence[int], start: int = 0) -> None:
     """Fill ``out`` (float32 or float64, C-contiguous, any shape) with elements ``start`` .. of the standard normals of
     ``seed`` (integers from 0 to 2**64 - 1; what is one place longer or shorter is another seed), the same however the
@@ -128,9 +135,7 @@ def fill_normals(out: np.ndarray, seed: Sequence[int], start: int = 0) -> None:
     """
     if not out.flags.c_contiguous:
         raise ValueError("normals are put into C-contiguous arrays only")
-    # SeedSequence takes no notice of zeros at the end, nor of which words were one number
-    entropy = [len(seed), *(half for number in seed for half in (int(number) & 0xFFFFFFFF, int(number) >> 32))]
-    state = np.random.SeedSequence(entropy).generate_state(4).astype(np.uint64)
+    state = philox_seed(seed)
     flat = out.reshape(-1)
     tiles = -(-(start + len(flat)) // TILE) - start // TILE
     in_parts(lambda first, last: _fill(first, last, state, start, flat), tiles, TILES_A_PART)

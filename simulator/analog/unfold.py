@@ -39,43 +39,54 @@ class Geometry:
         )
         return height, width
 
+    def moves(self, kernel: tuple[int, int]) -> np.ndarray:
+        """What `row_seen` wants to know."""
+        return np.array([*kernel, *self.strides, *self.pads[:2], *self.dilations])
+
+
+@njit(nogil=True, error_model="numpy")
+def row_seen(x: np.ndarray, group: int, row: int, moves: np.ndarray, width: int, out: np.ndarray) -> None:
+    """``out``, (images * positions): what one row of a group's matrix sees of ``x`` (images, groups, channels, height,
+    width). ``moves``: kernel, strides, pads (top, left), dilations, vertical and horizontal in turn; ``width``: of the
+    output."""
+    images, _, _, high, wide = x.shape
+    positions = len(out) // images
+    channel, tap = divmod(row, moves[0] * moves[1])
+    down, right = divmod(tap, moves[1])
+    down, right = down * moves[6] - moves[4], right * moves[7] - moves[5]
+    # where a window's column lies in the image
+    inside = min(max(-(right // moves[3]), 0), width)
+    outside = min(max((wide - 1 - right) // moves[3] + 1, inside), width)
+    for image in range(images):
+        target = out[image * positions : (image + 1) * positions]
+        for i in range(positions // width):
+            y = i * moves[2] + down
+            if y < 0 or y >= high:
+                target[i * width : (i + 1) * width] = 0
+                continue
+            target[i * width : i * width + inside] = 0
+            target[i * width + outside : (i + 1) * width] = 0
+            seen = target[i * width + inside : i * width + outside]
+            source = x[image, group, channel, y]
+            offset = inside * moves[3] + right
+            if moves[3] == 1:
+                for j in range(len(seen)):
+                    seen[j] = source[offset + j]
+            else:
+                for j in range(len(seen)):
+                    seen[j] = source[offset + j * moves[3]]
+
 
 @njit(nogil=True, cache=True)
 def _rows_seen(
     x: np.ndarray, start: int, moves: np.ndarray, width: int, out: np.ndarray, first: int, last: int
 ) -> None:
-    """Rows [first, last) of ``out``, float64(groups * rows, images * positions), as they see ``x`` (images, groups,
-    channels, height, width). ``start``: the matrix row that a group's first row is; ``moves``: kernel, strides, pads
-    (top, left), dilations, vertical and horizontal in turn; ``width``: of the output."""
-    images, _, _, high, wide = x.shape
+    """Rows [first, last) of ``out``, float64(groups * rows, images * positions), as ``row_seen``. ``start``: the matrix
+    row that a group's first row is."""
     rows = out.shape[0] // x.shape[1]
-    positions = out.shape[1] // images
     for line in range(first, last):
         group, row = divmod(line, rows)
-        channel, tap = divmod(start + row, moves[0] * moves[1])
-        down, right = divmod(tap, moves[1])
-        down, right = down * moves[6] - moves[4], right * moves[7] - moves[5]
-        # where a window's column lies in the image
-        inside = min(max(-(right // moves[3]), 0), width)
-        outside = min(max((wide - 1 - right) // moves[3] + 1, inside), width)
-        for image in range(images):
-            target = out[line, image * positions : (image + 1) * positions]
-            for i in range(positions // width):
-                y = i * moves[2] + down
-                if y < 0 or y >= high:
-                    target[i * width : (i + 1) * width] = 0.0
-                    continue
-                target[i * width : i * width + inside] = 0.0
-                target[i * width + outside : (i + 1) * width] = 0.0
-                seen = target[i * width + inside : i * width + outside]
-                source = x[image, group, channel, y]
-                offset = inside * moves[3] + right
-                if moves[3] == 1:
-                    for j in range(len(seen)):
-                        seen[j] = source[offset + j]
-                else:
-                    for j in range(len(seen)):
-                        seen[j] = source[offset + j * moves[3]]
+        row_seen(x, group, start + row, moves, width, out[line])
 
 
 def windows(
@@ -87,7 +98,7 @@ def windows(
     groups = geometry.groups
     height, width = geometry.output_size(size, kernel)
     together = min(count, -(-POSITIONS // (height * width)))
-    moves = np.array([*kernel, *geometry.strides, *geometry.pads[:2], *geometry.dilations])
+    moves = geometry.moves(kernel)
     images = x.contiguous().view(count, groups, channels // groups, *size).numpy()
     rows = part.stop - part.start
     buffer = np.empty((groups * rows, together * height * width))

@@ -85,6 +85,11 @@ def test_crossbars_at_a_tiny_size(tmp_path: Path) -> None:
     assert len(results) == 7 and all(result.ok is None and result.value > 0 for result in results)
 
 
+def test_acim_at_a_tiny_size(tmp_path: Path) -> None:
+    results = list(GROUPS["acim"](Workload(QUICK, tmp_path)))
+    assert len(results) == 7 and all(result.ok is None and result.value > 0 for result in results)
+
+
 @pytest.mark.slow
 def test_arithmetic_at_a_tiny_size(tmp_path: Path) -> None:
     """Every measure is made; only those that hold for any network are met by this one."""
