@@ -100,6 +100,15 @@ def cost_report(
     return CostReport(backend, images, dict(components), rounded, shared)
 
 
+def exposed(parts: dict[str, float], overlap: bool) -> dict[str, float]:
+    """What of a layer's parts is seen from outside: all of them one after another, or, where they overlap, the
+    longest."""
+    if not overlap or not parts:
+        return parts
+    longest = max(parts, key=lambda part: parts[part])
+    return {part: value if part == longest else 0.0 for part, value in parts.items()}
+
+
 def on_grid(values: Sequence[float]) -> list[float]:
     """``values`` (finite, >= 0) rounded to multiples of one power of two, fine enough for 52 bits of their sum, so
     that every float64 sum of any of them is exact."""

@@ -7,12 +7,13 @@ one line names the file and the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from backends.figures import Contents, Entry, Figure, Format, Provenance
+from backends.figures import Entry, Figure, Format, Provenance
+from backends.target_file import Family, FileTarget
 from ir.errors import UserError
 
 __all__ = ["Figure", "Provenance", "Target", "TargetError", "load_target", "preset_names"]
@@ -128,73 +129,36 @@ _SECTIONS: dict[str, type] = {
     "energy": Energy,
     "device": Device,
 }
-_FORMAT = Format(_ENTRIES, TargetError)
 
 
-@dataclass(frozen=True)
-class Target:
-    """A complete, checked target. ``provenance`` maps "section.key" to where that figure comes from."""
+@dataclass(frozen=True, kw_only=True)
+class Target(FileTarget):
+    """A complete, checked target."""
 
-    name: str
-    description: str
+    family: ClassVar[Family] = Family("rtm-ap", "target", PRESET_FOLDER, _SECTIONS, Format(_ENTRIES, TargetError))
+
     array: ArrayFigures
     wire: Wire
     features: Features
     timing: Timing
     energy: Energy
     device: Device
-    provenance: Mapping[str, Provenance]
 
-    def _contents(self) -> Contents:
-        sections = (self.array, self.wire, self.features, self.timing, self.energy, self.device)
-        values = {name: vars(section) for name, section in zip(_SECTIONS, sections, strict=True)}
-        return Contents(self.name, self.description, values, self.provenance)
-
-    def figures(self) -> list[Figure]:
-        """Every figure in the order of the file format."""
-        return _FORMAT.figures(self._contents())
-
-    def as_table(self) -> dict[str, Any]:
-        """A JSON-able snapshot: {name, description, section: {key: number}, sources: {section: {key: {...}}}}."""
-        return _FORMAT.as_table(self._contents())
-
-    @staticmethod
-    def from_table(table: Mapping[str, Any], where: str = "target table") -> Target:
-        """The inverse of ``as_table``. Raises TargetError, whose message begins with ``where``."""
-        return _assemble(_FORMAT.from_table(table, where), where)
+    def contradiction(self) -> str:
+        """Rows that gates do not divide."""
+        rows, gate = self.array.rows, self.array.row_gate_rows
+        if gate % 64:
+            return f"array.row_gate_rows is {gate}, not a multiple of 64"
+        if rows % gate:
+            return f"array.rows is {rows}, not a multiple of array.row_gate_rows ({gate})"
+        return ""
 
 
 def preset_names() -> list[str]:
     """The targets that come with the tool, sorted."""
-    return sorted(path.stem for path in PRESET_FOLDER.glob("*.toml"))
+    return Target.family.names()
 
 
 def load_target(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Target:
-    """A preset by name or a .toml file by path, with ``overrides`` ("KEY=VALUE" or "section.KEY=VALUE") applied.
-
-    Raises TargetError for an unknown preset, an unreadable or unusable file, or an unusable override.
-    """
-    presets = preset_names()
-    if str(name_or_path) in presets:
-        path = PRESET_FOLDER / f"{name_or_path}.toml"
-    else:
-        path = Path(name_or_path)
-        if path.suffix != ".toml":
-            raise TargetError(f"unknown target '{name_or_path}': name a .toml file or one of {', '.join(presets)}")
-    contents = _FORMAT.from_document(_FORMAT.read(path), str(path))
-    target = _assemble(contents, str(path))
-    changes = list(overrides)
-    if not changes:
-        return target
-    return Target.from_table(_FORMAT.override(contents, changes), f"--set {' '.join(changes)}")
-
-
-def _assemble(contents: Contents, where: str) -> Target:
-    array = contents.values["array"]
-    rows, gate = int(array["rows"]), int(array["row_gate_rows"])
-    if gate % 64:
-        raise TargetError(f"{where}: array.row_gate_rows is {gate}, not a multiple of 64")
-    if rows % gate:
-        raise TargetError(f"{where}: array.rows is {rows}, not a multiple of array.row_gate_rows ({gate})")
-    sections = {section: kind(**contents.values[section]) for section, kind in _SECTIONS.items()}
-    return Target(contents.name, contents.description, provenance=contents.provenance, **sections)
+    """A target by the name of its preset or by its file: ``FileTarget.load``."""
+    return Target.load(name_or_path, overrides)

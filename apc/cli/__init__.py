@@ -22,7 +22,7 @@ COMMANDS = {
     "quantize": "quantise a float network to a ternary, binary or integer ONNX file",
     "inspect": "show the graph, the adder DAGs or the microcode of a program",
     "run": "simulate a program bit by bit and count cycles and energy",
-    "compare": "compare cost and accuracy with crossbars, and say what decides",
+    "compare": "compare cost and accuracy with crossbars and SRAM arrays, and say what decides",
     "asm": "assemble text to an .apc program",
     "disasm": "print a program as assembly text",
     "targets": "list the hardware targets, or show one with the source of every figure",

@@ -1,4 +1,4 @@
-"""`apc compare`: a network on racetrack-memory associative processors and on crossbars, side by side."""
+"""`apc compare`: a network on racetrack-memory associative processors, crossbars and SRAM arrays, side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from apc.comparison.driver import CompareOptions
 
 NAME = "compare"
-HELP = "compare cost and accuracy with crossbars, and say what decides"
+HELP = "compare cost and accuracy with crossbars and SRAM arrays, and say what decides"
 
 _TOP = 10
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--against", nargs="+", action="extend", default=[], metavar="NAME|FILE.toml",
-        help="crossbars, see `apc targets` (default: all presets)",
+        help="crossbars and SRAM arrays, see `apc targets` (default: all presets)",
     )  # fmt: skip
     parser.add_argument(
         "--target", dest="targets", nargs="+", action="extend", default=[], metavar="NAME|FILE.toml",

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from apc.cli import console
 from apc.cli.arguments import add_overrides
 from apc.errors import ApcError
-from backends.crossbar.target import CrossbarTarget, crossbar_names, load_crossbar
-from backends.target import Target, load_target, preset_names
+from apc.target_files import ARRAYS, TARGETS, AnyTarget, load_one_of, names_of
+from backends.crossbar.target import CrossbarTarget
+from backends.target import Target
 
 NAME = "targets"
 HELP = "list the hardware targets, or show one with the source of every figure"
-
-AnyTarget = Target | CrossbarTarget
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
     parser.add_argument(
-        "--schema", action="store_true", help="with show, of a crossbar: the JSON schema of its CrossbarConfig"
+        "--schema",
+        action="store_true",
+        help="with show, of arrays: the JSON schema of their CrossbarConfig or AcimConfig",
     )
 
 
@@ -38,12 +38,11 @@ def run(args: argparse.Namespace) -> int:
         for option, given in (("--set", args.overrides), ("--schema", args.schema)):
             if given:
                 raise ApcError(f"{option} needs a target: apc targets show NAME {option} ...")
-        targets: list[AnyTarget] = [load_target(name) for name in preset_names()]
-        targets += [load_crossbar(name) for name in crossbar_names()]
+        targets = [kind.load(name) for kind in TARGETS for name in kind.family.names()]
     elif args.target is None:
-        raise ApcError(f"apc targets show needs a target: one of {', '.join(_names())}, or a .toml file")
+        raise ApcError(f"apc targets show needs a target: one of {', '.join(names_of(TARGETS))}, or a .toml file")
     else:
-        targets = [load_any(args.target, args.overrides)]
+        targets = [load_one_of(TARGETS, args.target, args.overrides)]
     if args.schema:
         _print_schema(targets[0])
     elif args.json:
@@ -56,40 +55,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def load_any(name: str, overrides: list[str]) -> AnyTarget:
-    """A preset or file of either kind. Raises UserError where it is unusable."""
-    if name in crossbar_names() or (name.endswith(".toml") and _is_crossbar_file(Path(name))):
-        return load_crossbar(name, overrides)
-    if name not in preset_names() and not name.endswith(".toml"):
-        raise ApcError(f"unknown target '{name}': name a .toml file or one of {', '.join(_names())}")
-    return load_target(name, overrides)
-
-
-def _names() -> list[str]:
-    return [*preset_names(), *crossbar_names()]
-
-
-def _is_crossbar_file(path: Path) -> bool:
-    """Whether a file extends a crossbar or has a converter; what cannot be read is not one."""
-    import tomllib
-
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return "extends" in document or "adc" in document
-
-
 def as_json(target: AnyTarget) -> dict[str, Any]:
     """{name, kind, description, figures: [{key, value, unit, source, year, assumed}]}."""
     from apc.report.figures import figure_rows
 
     figures = figure_rows(target.figures())
-    return {"name": target.name, "kind": _kind(target), "description": target.description, "figures": figures}
-
-
-def _kind(target: AnyTarget) -> str:
-    return "crossbar" if isinstance(target, CrossbarTarget) else "rtm-ap"
+    return {"name": target.name, "kind": target.family.kind, "description": target.description, "figures": figures}
 
 
 def _print_list(targets: list[AnyTarget]) -> None:
@@ -100,10 +71,10 @@ def _print_list(targets: list[AnyTarget]) -> None:
 
 
 def _print_schema(target: AnyTarget) -> None:
+    from simulator.analog.acim.config import AcimConfig
     from simulator.analog.config import CrossbarConfig
 
-    if not isinstance(target, CrossbarTarget):
-        raise ApcError(
-            f"--schema is of crossbars, and {target.name} is none: choose from {', '.join(crossbar_names())}"
-        )
-    print(json.dumps(CrossbarConfig.json_schema(), indent=2))
+    if isinstance(target, Target):
+        raise ApcError(f"--schema is of arrays, and {target.name} is none: choose from {', '.join(names_of(ARRAYS))}")
+    config = CrossbarConfig if isinstance(target, CrossbarTarget) else AcimConfig
+    print(json.dumps(config.json_schema(), indent=2))

@@ -1,1 +1,2 @@
-"""One network on racetrack-memory associative processors and on crossbars: cost, accuracy, where they tie, and why."""
+"""One network on racetrack-memory associative processors, crossbars and SRAM arrays: cost, accuracy, where they tie,
+and why."""

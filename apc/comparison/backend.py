@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from apc.intervals import Interval
 from backends.cost import CostReport
 from backends.target import Figure
-
-Kind = Literal["rtm-ap", "crossbar"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,17 @@ class Backend:
     """A priced design.
 
     ``preset``: the name by which ``--set`` and ``--against`` know it; ``name``: that of its target, with what was
-    overridden. ``report``: energy per image, and the latency of ``report.images`` that go through the layers together.
-    ``batch`` images are compared; they take ``batch_s`` seconds. ``macs``: multiply-accumulates per image that it
-    executes. ``events``: figures that the energy is linear in, and how many events of each there are in an image.
-    ``reprice``: the energy in joules per image with one figure at another value; raises UserError where the target
-    takes no such value. ``energy_source``: whether data decided the energy, in words. ``notes``: what a reader must
-    know to compare it, one line each.
+    overridden; ``kind``: "rtm-ap", or that of its arrays. ``report``: energy per image, and the latency of
+    ``report.images`` that go through the layers together. ``batch`` images are compared; they take ``batch_s`` seconds.
+    ``macs``: multiply-accumulates per image that it executes. ``events``: figures that the energy is linear in, and how
+    many events of each there are in an image. ``reprice``: the energy in joules per image with one figure at another
+    value; raises UserError where the target takes no such value. ``energy_source``: whether data decided the energy, in
+    words. ``notes``: what a reader must know to compare it, one line each.
     """
 
     preset: str
     name: str
-    kind: Kind
+    kind: str
     description: str
     overrides: Sequence[str]
     report: CostReport

@@ -1,4 +1,4 @@
-"""Where an associative processor and a crossbar tie: its energy is linear in each figure, so this is solved exactly."""
+"""Where an associative processor and an array tie: its energy is linear in each figure, so this is solved exactly."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class AdcBreakEven:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """``ap`` against ``crossbar``, by name. ``ratio``: energy of the crossbar over that of the AP;
-    ``headline_crossbar_J``: the energy per image that the crossbar would have at 7.5 times the AP's."""
+    """``ap`` against ``crossbar``, an array of any kind, by name. ``ratio``: its energy over that of the AP;
+    ``headline_crossbar_J``: the energy per image that it would have at 7.5 times the AP's."""
 
     ap: str
     crossbar: str

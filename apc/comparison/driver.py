@@ -13,11 +13,11 @@ import numpy as np
 from apc import artifact
 from apc.accounting import Accounts
 from apc.checks import source_graph
-from apc.comparison.accuracy import accuracy_of, crossbar_classes
+from apc.comparison.accuracy import accuracy_of, array_classes
+from apc.comparison.arrays import array_backends
 from apc.comparison.associative import Pricer, associative_backend
 from apc.comparison.backend import Backend
 from apc.comparison.break_even import BreakEven, break_even
-from apc.comparison.crossbar import crossbar_backends
 from apc.comparison.data import Data, run_data
 from apc.comparison.sensitivity import FACTOR, LARGEST_FACTOR, Sensitivity, probes, sensitivity
 from apc.comparison.sides import Sides, choose_sides, first_target
@@ -32,11 +32,11 @@ from ir.program import Program
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CompareOptions:
-    """``against``: crossbars, presets or .toml files (all presets where empty). ``targets``: associative processors,
-    the first is the one that ratios refer to (where empty: the program's own, then all presets with the same arrays).
-    ``overrides``: "NAME.KEY=VALUE". ``inputs``: images by ONNX input name, and ``labels``, their classes, int[images];
-    only the first ``images`` of them where that is given. ``batch``: images that are priced (and run) together.
-    ``factor``: of the sensitivity table, None for no such table."""
+    """``against``: crossbars and SRAM arrays, presets or .toml files (all presets where empty). ``targets``:
+    associative processors, the first is the one that ratios refer to (where empty: the program's own, then all presets
+    with the same arrays). ``overrides``: "NAME.KEY=VALUE". ``inputs``: images by ONNX input name, and ``labels``, their
+    classes, int[images]; only the first ``images`` of them where that is given. ``batch``: images that are priced (and
+    run) together. ``factor``: of the sensitivity table, None for no such table."""
 
     against: Sequence[str | Path] = ()
     targets: Sequence[str | Path] = ()
@@ -66,8 +66,8 @@ class CompareOptions:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """``backends``: the associative processors, then the crossbars; ratios refer to the first (``reference``).
-    ``break_even`` and ``sensitivity``: of every associative processor with every crossbar.
+    """``backends``: the associative processors, then the arrays they are compared with; ratios refer to the first
+    (``reference``). ``break_even`` and ``sensitivity``: of every associative processor with every array.
     ``factor``: of the sensitivity; ``images``: of the dataset; ``notes``: what was left out, and why."""
 
     workload: Workload
@@ -124,18 +124,18 @@ def _compared(program: Program, name: str, sides: Sides, options: CompareOptions
     backends = [
         associative_backend(pricer, target, preset, sides.overrides[preset], work.macs) for preset, target in sides.aps
     ]
-    backends += crossbar_backends(graph, work, sides.crossbars, sides.overrides, data)
+    backends += array_backends(graph, work, sides.arrays, sides.overrides, data)
     for item in backends:
         if not item.energy_J:
             raise UserError(f"{item.name}: takes no energy at all with these figures, so that nothing compares with it")
     if data is not None:
         backends = _with_accuracy(backends, sides, graph, data, options)
-    aps, crossbars = ([item for item in backends if item.kind == kind] for kind in ("rtm-ap", "crossbar"))
+    aps, arrays = backends[: len(sides.aps)], backends[len(sides.aps) :]
     return Comparison(
         work,
         backends,
-        [break_even(ap, crossbar) for ap in aps for crossbar in crossbars],
-        _sensitivities(aps, crossbars, options),
+        [break_even(ap, array) for ap in aps for array in arrays],
+        _sensitivities(aps, arrays, options),
         options.factor,
         None if data is None else data.images,
         sides.notes,
@@ -152,23 +152,21 @@ def _with_accuracy(
     backends: Sequence[Backend], sides: Sides, graph: Graph, data: Data, options: CompareOptions
 ) -> list[Backend]:
     exact, labels = data.classes, data.classifier.labels
-    found = [replace(item, accuracy=accuracy_of(exact, exact, labels)) for item in backends if item.kind == "rtm-ap"]
-    crossbars = [item for item in backends if item.kind == "crossbar"]
-    for number, (item, (_, target)) in enumerate(zip(crossbars, sides.crossbars, strict=True)):
-        progress = part_of(options.progress, number, len(crossbars), item.name)
-        classes = crossbar_classes(graph, target, data, options.threads, progress)
+    aps, arrays = backends[: len(sides.aps)], backends[len(sides.aps) :]
+    found = [replace(item, accuracy=accuracy_of(exact, exact, labels)) for item in aps]
+    for number, (item, (_, target)) in enumerate(zip(arrays, sides.arrays, strict=True)):
+        progress = part_of(options.progress, number, len(arrays), item.name)
+        classes = array_classes(graph, target, data, options.threads, progress)
         found.append(replace(item, accuracy=accuracy_of(classes, exact, labels)))
     return found
 
 
-def _sensitivities(aps: Sequence[Backend], crossbars: Sequence[Backend], options: CompareOptions) -> list[Sensitivity]:
+def _sensitivities(aps: Sequence[Backend], arrays: Sequence[Backend], options: CompareOptions) -> list[Sensitivity]:
     if options.factor is None:
         return []
-    of_aps, of_crossbars = (
-        [probes(item, options.factor, options.progress) for item in side] for side in (aps, crossbars)
-    )
+    of_aps, of_arrays = ([probes(item, options.factor, options.progress) for item in side] for side in (aps, arrays))
     return [
-        sensitivity(ap, crossbar, of_ap, of_crossbar)
+        sensitivity(ap, array, of_ap, of_array)
         for ap, of_ap in zip(aps, of_aps, strict=True)
-        for crossbar, of_crossbar in zip(crossbars, of_crossbars, strict=True)
+        for array, of_array in zip(arrays, of_arrays, strict=True)
     ]

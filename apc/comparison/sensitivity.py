@@ -12,7 +12,10 @@ from ir.errors import UserError
 
 FACTOR = 3.0
 LARGEST_FACTOR = 1e6
-RESOLUTIONS = ("workload.weight_bits", "workload.activation_bits", "array.cell_bits", "adc.adc_bits")
+RESOLUTIONS = (
+    *("workload.weight_bits", "workload.activation_bits", "array.cell_bits", "adc.adc_bits", "dac.dac_bits"),
+    *("hybrid.hybrid_level", "voting.voting_level"),
+)
 """Figures in which a factor means nothing."""
 _SAME = 1e-9
 """Relative change of a ratio below which a figure does not matter."""

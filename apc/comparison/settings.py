@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from backends.crossbar.target import CrossbarTarget
-from backends.target import Target
+from backends.target_file import FileTarget
 from ir.errors import UserError
 
-AnyTarget = TypeVar("AnyTarget", Target, CrossbarTarget)
+AnyTarget = TypeVar("AnyTarget", bound=FileTarget)
 
 
 def split_overrides(texts: Sequence[str], names: Sequence[str]) -> Mapping[str, list[str]]:

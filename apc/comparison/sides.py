@@ -1,4 +1,5 @@
-"""The two sides of a comparison: associative processors and crossbars, with what is set differently on each."""
+"""The two sides of a comparison: associative processors, and arrays that compute where weights are stored (crossbars
+and SRAM), with what is set differently on each."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from pathlib import Path
 
 from apc.comparison.associative import same_arrays
 from apc.comparison.settings import AnyTarget, require_different, split_overrides
-from backends.crossbar.target import CrossbarTarget, crossbar_names, load_crossbar
+from apc.target_files import ARRAYS, ArrayTarget, load_one_of, names_of
 from backends.target import Target, load_target, preset_names
+from backends.target_file import FileTarget
 from ir.errors import UserError
 
 DEFAULT_TARGET = "rtm-ap-published"
@@ -21,7 +23,7 @@ class Sides:
     ``notes``: what was left out, and why."""
 
     aps: Sequence[tuple[str, Target]]
-    crossbars: Sequence[tuple[str, CrossbarTarget]]
+    arrays: Sequence[tuple[str, ArrayTarget]]
     overrides: Mapping[str, Sequence[str]]
     notes: Sequence[str]
 
@@ -46,7 +48,7 @@ def choose_sides(
     own_name = compiled_as or (own.name if targets else own.name.partition(" with ")[0])
     names = [str(name) for name in targets] or [own_name, *_without(preset_names(), own_name)]
     split = _split(names, against, overrides)
-    crossbars = [(name, _loaded(load_crossbar, name, split[name])) for name in _crossbar_names(against)]
+    arrays = [(name, _loaded(_load_array, name, split[name])) for name in _array_names(against)]
     aps, notes = [], []
     for name in names:
         if name == own_name:
@@ -57,11 +59,11 @@ def choose_sides(
             aps.append((name, target))
         else:
             notes.append(f"{name} is left out: its arrays are not those the program was compiled for")
-    _require_own_names([*aps, *crossbars])
-    return Sides(aps, crossbars, split, notes)
+    _require_own_names([*aps, *arrays])
+    return Sides(aps, arrays, split, notes)
 
 
-def _require_own_names(named: Sequence[tuple[str, Target | CrossbarTarget]]) -> None:
+def _require_own_names(named: Sequence[tuple[str, FileTarget]]) -> None:
     """Tables and ratios go by the names of targets, which a file may have copied from a preset."""
     seen: dict[str, str] = {}
     for asked, target in named:
@@ -74,14 +76,18 @@ def _require_own_names(named: Sequence[tuple[str, Target | CrossbarTarget]]) -> 
 
 
 def _split(names: Sequence[str], against: Sequence[str | Path], overrides: Sequence[str]) -> Mapping[str, list[str]]:
-    others = _crossbar_names(against)
+    others = _array_names(against)
     require_different(names, "--target")
     require_different(others, "--against")
     return split_overrides(overrides, [*names, *others])
 
 
-def _crossbar_names(against: Sequence[str | Path]) -> list[str]:
-    return [str(name) for name in against] or crossbar_names()
+def _array_names(against: Sequence[str | Path]) -> list[str]:
+    return [str(name) for name in against] or names_of(ARRAYS)
+
+
+def _load_array(name: str, overrides: Sequence[str]) -> ArrayTarget:
+    return load_one_of(ARRAYS, name, overrides)
 
 
 def _without(names: Sequence[str], name: str) -> list[str]:

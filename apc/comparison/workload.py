@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apc.array_configs import narrowest_bits
 from ir.graph import Graph
 from ir.ops import Conv
-from ir.types import IntType
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,7 @@ def workload(graph: Graph, name: str, model_sha256: str, batch: int) -> Workload
         nonzero_macs=sum(size * count for size, count in zip(nonzero, positions, strict=True)),
         weights=sum(weights),
         nonzero_weights=sum(nonzero),
-        weight_bits=tuple(sorted({weight_bits(op) for _, op in convolutions})),
+        weight_bits=tuple(sorted({narrowest_bits(op.weights) for _, op in convolutions})),
         activation_bits=tuple(sorted({graph.type(graph.inputs(node)[0]).dtype.bits for node, _ in convolutions})),
         batch=batch,
     )
-
-
-def weight_bits(op: Conv, with_opposites: bool = False) -> int:
-    """Bits of the narrowest two's complement integer that holds every weight of a layer (and its opposite)."""
-    weights = op.weights.astype(np.int64)
-    low, high = int(weights.min(initial=-1)), int(weights.max(initial=0))
-    return IntType.containing(
-        min(low, -high) if with_opposites else low, max(high, -low) if with_opposites else high
-    ).bits

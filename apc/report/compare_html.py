@@ -28,7 +28,7 @@ svg { max-width: 100%; height: auto; }
 
 def compare_html(report: dict[str, Any], top: int) -> str:
     """``report``: of ``apc.report.compare.compare_report``; ``top``: figures of each sensitivity table and plot."""
-    title = f"{report['workload']['name']}: associative processors and crossbars"
+    title = f"{report['workload']['name']}: associative processors and arrays that compute"
     parts = [
         f"<h1>{escape(title)}</h1>",
         _paragraphs(workload_lines(report)),
@@ -42,7 +42,7 @@ def compare_html(report: dict[str, Any], top: int) -> str:
         _table("energy per image", _names(report), [layer_rows(report)]),
         "<h2>Break-even</h2>",
         _paragraphs([break_even_line(report)]),
-        *(_table(name, ["now", *crossbars], [rows]) for name, crossbars, rows in break_even_rows(report)),
+        *(_table(name, ["now", *arrays], [rows]) for name, arrays, rows in break_even_rows(report)),
         "<h2>The published headline</h2>",
         _list(headline_lines(report)),
         *_sensitivities(report, top),

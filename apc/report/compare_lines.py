@@ -38,8 +38,9 @@ def method_lines(report: dict[str, Any]) -> list[str]:
         )
     if report["images"] is not None:
         lines.append(
-            "agreement: share of the images that are classed as by the exact network; accuracy: as labelled. Crossbars "
-            "compute with their mapping and converters, but ideal cells and wires: no errors, no noise"
+            "agreement: share of the images that are classed as by the exact network; accuracy: as labelled. Arrays "
+            "compute with their mapping and converters: crossbars with ideal cells and wires, SRAM with the noise and "
+            "static errors that its target has"
         )
     return lines + report["notes"]
 
@@ -54,7 +55,7 @@ def headline_lines(report: dict[str, Any]) -> list[str]:
         f"against {least:.0%} to {most:.0%} ({headline['source']})"
     ]
     for pair in report["break_even"]["pairs"]:
-        start = f"{pair['ap']} against {pair['crossbar']}: the crossbar takes {pair['ratio']:.3g}x the energy"
+        start = f"{pair['ap']} against {pair['crossbar']}: the array takes {pair['ratio']:.3g}x the energy"
         if pair["reaches_headline"]:
             lines.append(
                 f"{start}, which holds under these assumptions: {described[pair['ap']]} ({_figures(pair)}); and "
@@ -79,8 +80,8 @@ def break_even_line(report: dict[str, Any]) -> str:
     times = f"{report['break_even']['headline']['ratio']:g}"
     return (
         "break-even: the value of a figure, all others as they are, at which both take the same energy / at which the "
-        f"crossbar takes {times} times as much; never (at 0: r): with the figure at 0 the crossbar takes r times "
-        "as much. ADC: the crossbar's converters, and where they would have to be for a tie"
+        f"array takes {times} times as much; never (at 0: r): with the figure at 0 the array takes r times "
+        "as much. ADC: the array's converters, and where they would have to be for a tie"
     )
 
 
@@ -110,4 +111,4 @@ def needed(pair: dict[str, Any]) -> str:
             "more than the AP's figures can give (with search, write and shift energy at 0 the ratio is "
             f"{devices['ratio_at_zero']:.3g})"
         )
-    return f"{' or '.join(ways)}, or a crossbar that takes {with_unit(pair['headline_crossbar_J'], 'J')} an image"
+    return f"{' or '.join(ways)}, or an array that takes {with_unit(pair['headline_crossbar_J'], 'J')} an image"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#4c8dca", "#45a387", "#e0893a", "#b3a125", "#9c77c4", "#d0605e", "#9a7b5f", "#8b9199")
 """Of COMPONENTS, in order; of middle brightness, so that they stand out from light and from dark."""
+_MARKERS = "osD^vP*X"
+"""Of backends, with the colours: the ninth has the first's colour and another mark."""
 _INK = "#010203"
 """Stands for the colour of the page's text, which matplotlib has no word for."""
 _ROW_INCH, _WIDTH_INCH = 0.42, 8.5
@@ -70,7 +72,7 @@ def layers_plot(report: dict[str, Any]) -> str:
                 [layer["energy_J"]["total"] for layer in layers],
                 [place[layer["name"]] for layer in layers],
                 linestyle="none",
-                marker="osD^vP*X"[number % 8],
+                marker=_MARKERS[(number + number // len(_COLOURS)) % len(_MARKERS)],
                 color=_COLOURS[number % len(_COLOURS)],
                 label=_wrapped(backend["name"]),
             )
@@ -96,7 +98,7 @@ def tornado_plot(pair: dict[str, Any], top: int) -> str:
         axes.set_xscale("log")
         axes.axvline(1, color=_INK, linestyle=":")
         axes.axvline(pair["ratio"], color=_INK, linewidth=0.8)
-        axes.set_xlabel("energy ratio, crossbar over AP\n(blue: figure down, orange: figure up, dotted: a tie)")
+        axes.set_xlabel("energy ratio, array over AP\n(blue: figure down, orange: figure up, dotted: a tie)")
 
     return _svg(draw, len(rows), f"tornado {pair['ap']} {pair['crossbar']}")
 

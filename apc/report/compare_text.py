@@ -80,16 +80,16 @@ def layer_rows(report: dict[str, Any]) -> list[Row]:
 
 
 def break_even_tables(report: dict[str, Any], width: int) -> list[Table]:
-    """Of every associative processor: the values of its figures at which each crossbar ties, and loses 7.5 times."""
+    """Of every associative processor: the values of its figures at which each array ties, and loses 7.5 times."""
     return [
         table
-        for title, crossbars, rows in break_even_rows(report)
-        for table in _tables(title, ["now", *crossbars], [rows], width)
+        for title, arrays, rows in break_even_rows(report)
+        for table in _tables(title, ["now", *arrays], [rows], width)
     ]
 
 
 def break_even_rows(report: dict[str, Any]) -> list[tuple[str, list[str], list[Row]]]:
-    """(title, crossbars, rows of a heading, the present value and a cell for each crossbar) of every AP."""
+    """(title, arrays, rows of a heading, the present value and a cell for each array) of every AP."""
     found = []
     pairs = report["break_even"]["pairs"]
     for ap in dict.fromkeys(pair["ap"] for pair in pairs):
@@ -130,7 +130,7 @@ def _adc(adc: dict[str, Any] | None, key: str, unit: str) -> str:
 
 
 def sensitivity_tables(report: dict[str, Any], top: int, width: int) -> list[Table]:
-    """Of the reference with every crossbar: the ``top`` figures that move the energy ratio most; where ``width`` is too
+    """Of the reference with every array: the ``top`` figures that move the energy ratio most; where ``width`` is too
     little, without the values that were tried."""
     pairs = [pair for pair in report["sensitivity"]["pairs"] if pair["ap"] == report["reference"] and pair["rows"]]
     tables = []
@@ -159,7 +159,7 @@ def sensitivity_rows(pairs: Sequence[dict[str, Any]], top: int) -> list[tuple[st
 
 def place_of(row: dict[str, Any], pair: dict[str, Any]) -> str:
     """A figure of a pair, with the side that it is on."""
-    return f"{'AP' if row['backend'] == pair['ap'] else 'crossbar'} {row['key']}"
+    return f"{'AP' if row['backend'] == pair['ap'] else 'array'} {row['key']}"
 
 
 def _tables(title: str, headings: Sequence[str], sections: Sequence[Sequence[Row]], width: int) -> list[Table]:

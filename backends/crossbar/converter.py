@@ -1,26 +1,9 @@
-"""Analog-to-digital converters: energy, time and area of one conversion by kind and resolution."""
+"""The converter of a crossbar: one of the kinds of ``backends.converter``, or one of NeuroSim's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from backends.converter import Converter, datasheet_converter, survey_converter
 from backends.crossbar.target import CrossbarTarget
-
-
-@dataclass(frozen=True)
-class Converter:
-    """One converter at the target's resolution, figures at its reference node.
-
-    energy_J     of a conversion, without the current of the column
-    idle_J       of a conversion where no row of the array is on
-    time_s       of a conversion
-    area_m2      of one converter
-    """
-
-    energy_J: float
-    idle_J: float
-    time_s: float
-    area_m2: float
 
 
 def converter(target: CrossbarTarget) -> Converter:
@@ -43,16 +26,6 @@ def converter(target: CrossbarTarget) -> Converter:
         time = flash.flash_time_s + levels * flash.flash_time_level_s
         energy = levels * (flash.flash_energy_level_J + flash.flash_power_level_W * time)
         return Converter(energy, energy, time, levels * flash.flash_area_level_m2)
-    energy = survey_energy_J(target, bits)
     if target.adc.adc_kind == "survey":
-        area = energy * target.survey.survey_area_m2_per_J
-        return Converter(energy, energy, (bits + 1) * target.survey.survey_cycle_s, area)
-    sheet = target.datasheet
-    ratio = energy / survey_energy_J(target, sheet.datasheet_bits)
-    energy = sheet.datasheet_power_W / sheet.datasheet_rate_Hz * ratio
-    return Converter(energy, energy, 1 / sheet.datasheet_rate_Hz, sheet.datasheet_area_m2 * ratio)
-
-
-def survey_energy_J(target: CrossbarTarget, bits: int) -> float:
-    """Energy of one conversion on the trend of published converters."""
-    return target.survey.survey_energy_J + target.survey.survey_energy_level_J * 2.0**bits
+        return survey_converter(target.survey, bits)
+    return datasheet_converter(target.datasheet, target.survey, bits)

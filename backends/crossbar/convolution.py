@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from backends.crossbar.activity import Cell, LayerActivity, default_toggle, input_planes, mean_conductance_S
-from backends.crossbar.converter import Converter
+from backends.activity import LayerActivity, default_toggle, input_planes, with_density
+from backends.chip import Chip
+from backends.converter import Converter
+from backends.crossbar.conductance import Cell, mean_conductance_S
 from backends.crossbar.mapping import Floorplan, Placement, multiplexer_steps, weight_bits_of
-from backends.crossbar.silicon import Chip
 from backends.crossbar.target import CrossbarTarget
-from backends.crossbar.workload import LayerWork
+from backends.workload import LayerWork
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Load:
 
 def load_of(work: LayerWork, target: CrossbarTarget, measured: LayerActivity | None) -> Load:
     """The load of a convolution: settings of the target first, then what was measured, then the rules of
-    ``backends.crossbar.activity``."""
+    ``backends.activity``."""
     settings, array = target.workload, target.array
     bits = settings.activation_bits or work.activation_bits
     weight_bits = weight_bits_of(work, target)
@@ -87,15 +88,6 @@ def load_of(work: LayerWork, target: CrossbarTarget, measured: LayerActivity | N
         empty_S=cell.conductance_S(0),
         toggle=toggle,
     )
-
-
-def with_density(planes: tuple[float, ...], density: float) -> tuple[float, ...]:
-    """Planes of a given mean density: shared evenly by those that hold ones, by all where that is not enough."""
-    filled = sum(1 for plane in planes if plane > 0)
-    if density * len(planes) > filled:
-        return (density,) * len(planes)
-    each = density * len(planes) / filled if filled else 0.0
-    return tuple(each if plane > 0 else 0.0 for plane in planes)
 
 
 def sum_width(target: CrossbarTarget, planes: int, columns_per_weight: int) -> int:

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backends.cost import CostReport, LayerCost, cost_report
-from backends.crossbar.activity import Activity
+from backends.activity import Activity
+from backends.cost import CostReport, LayerCost, cost_report, exposed
 from backends.crossbar.converter import converter
 from backends.crossbar.convolution import Load, Run, array_energy_J, array_events, load_of
-from backends.crossbar.digital import elementwise_bits, offset_energy_J, programming, requantise_bits
-from backends.crossbar.latency import convolution_latency_s, exposed, traffic_latency_s
+from backends.crossbar.digital import offset_energy_J, requantise_bits
+from backends.crossbar.latency import convolution_latency_s, traffic_latency_s
 from backends.crossbar.mapping import Placement, floorplan
 from backends.crossbar.silicon import chip
 from backends.crossbar.target import CrossbarTarget
 from backends.crossbar.traffic import buffer_energy_J, convolution_traffic, elementwise_traffic
-from backends.crossbar.workload import LayerWork
+from backends.workload import LayerWork, elementwise_bits
+from backends.writing import written
 
 COMPONENTS = {
     "array": "compute",
@@ -43,7 +44,7 @@ adc here, its accumulation shift_add and adder_tree, its other components row_sw
 def crossbar_cost(works: Sequence[LayerWork], target: CrossbarTarget, activity: Activity | None = None) -> CostReport:
     """The cost of one image of ``works`` (``layer_works`` of a graph) on ``target``.
 
-    Inputs that ``activity`` has not measured follow the rules of ``backends.crossbar.activity``. The latency is that of
+    Inputs that ``activity`` has not measured follow the rules of ``backends.activity``. The latency is that of
     one image through all layers; in a pipeline a new image enters every ``interval_s``, for which the chip's
     leakage is charged: the energy is that of an image among many. Each layer's
     ``counters``: arrays, tiles, duplication, macs, array_reads, conversions, cell_reads, cells,
@@ -79,7 +80,7 @@ def _convolution(run: Run, work: LayerWork, place: Placement, load: Load) -> Lay
     traffic = convolution_traffic(run, work, place, load)
     operations = requantise_bits(run, work, place, load)
     events = array_events(run, work, place, load)
-    written = programming(events["cells"] * place.duplication, target)
+    weights = written(events["cells"] * place.duplication, target.array.rows, target.programming)
     every = target.programming.images_per_programming
     energy = {
         **array_energy_J(run, work, place, load),
@@ -87,20 +88,20 @@ def _convolution(run: Run, work: LayerWork, place: Placement, load: Load) -> Lay
         "elementwise": operations * target.digital.elementwise_J * run.scale,
         "buffer": buffer_energy_J(run, traffic),
         "interconnect": traffic.wires_J,
-        "programming": written.energy_J / every if every else 0.0,
+        "programming": weights.energy_J / every if every else 0.0,
     }
     latency = {
         **convolution_latency_s(run, place, load, traffic),
         "elementwise": operations / target.digital.elementwise_bits_per_s,
     }
     events |= {"moved_bits": traffic.chip_bits}
-    events |= {"programmed_cells": written.cells, "programming_J": written.energy_J}
+    events |= {"programmed_cells": weights.cells, "programming_J": weights.energy_J}
     return LayerCost(work.name, energy, exposed(latency, target.timing.overlap), {}, events)
 
 
 def _elementwise(run: Run, work: LayerWork) -> LayerCost:
     traffic = elementwise_traffic(run, work)
-    operations = elementwise_bits(run, work)
+    operations = elementwise_bits(work, run.target.digital.multiplier_bits)
     digital = run.target.digital
     energy = {
         "elementwise": operations * digital.elementwise_J * run.scale,

@@ -50,12 +50,3 @@ def traffic_latency_s(run: Run, traffic: Traffic, copies: int = 1) -> dict[str, 
         "buffer": period * traffic.buffered_values / target.buffer.buffer_values_per_cycle / copies,
         "interconnect": period * hops * words,
     }
-
-
-def exposed(parts: dict[str, float], overlap: bool) -> dict[str, float]:
-    """What of a layer's parts is seen from outside: all of them one after another, or, where they overlap, the
-    longest."""
-    if not overlap or not parts:
-        return parts
-    longest = max(parts, key=lambda part: parts[part])
-    return {part: value if part == longest else 0.0 for part, value in parts.items()}

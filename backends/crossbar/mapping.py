@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backends.crossbar.activity import cells_per_weight
+from backends.crossbar.conductance import cells_per_weight
 from backends.crossbar.target import CrossbarTarget
-from backends.crossbar.workload import LayerWork
+from backends.workload import LayerWork
 
 
 @dataclass(frozen=True)

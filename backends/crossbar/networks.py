@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backends.crossbar.workload import LayerWork, conv_work
+from backends.workload import LayerWork, conv_work
 
 
 def resnet18(weight_bits: int = 8, activation_bits: int = 8, image: int = 224) -> list[LayerWork]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from backends.chip import Chip
 from backends.crossbar.converter import converter
 from backends.crossbar.mapping import Floorplan
 from backends.crossbar.target import CrossbarTarget
@@ -65,16 +66,6 @@ def array_area(target: CrossbarTarget, sum_bits: float) -> ArrayArea:
     used = height * width + adc + shift_add + beside + below
     box = (width + beside / height) * (height + (below + adc + shift_add) / width) if periphery.bounding_box else used
     return ArrayArea(height * width, adc, shift_add, beside + below, max(0.0, box - used))
-
-
-@dataclass(frozen=True)
-class Chip:
-    """Areas by part, and the sides of the squares that wires cross."""
-
-    area_m2: dict[str, float]
-    array_side_m: float
-    side_m: float
-    leakage_W: float
 
 
 def chip(plan: Floorplan, target: CrossbarTarget, weight_bits: int, planes: int) -> Chip:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backends.crossbar.convolution import Load, Run, sum_width
 from backends.crossbar.mapping import Placement
-from backends.crossbar.workload import LayerWork
+from backends.workload import LayerWork
 
 
 @dataclass(frozen=True)

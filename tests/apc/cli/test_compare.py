@@ -17,6 +17,7 @@ import pytest
 import apc
 from apc.cli import main
 from backends.crossbar.target import crossbar_names, load_crossbar
+from backends.sram_acim.target import acim_names
 from backends.target import load_target
 from tests.apc.frontend.models import Model
 from tests.apc.small import images, save
@@ -67,8 +68,9 @@ def test_all_presets_of_both_kinds(folder: Path) -> None:
         "rtm-ap-published",
         "rtm-ap-projected",
         *crossbar_names(),
+        *acim_names(),
     ]
-    assert len(found["break_even"]["pairs"]) == 2 * len(crossbar_names())
+    assert len(found["break_even"]["pairs"]) == 2 * len([*crossbar_names(), *acim_names()])
     assert found["images"] is None and found["reference"] == "rtm-ap-published"
     assert found["sensitivity"] == {"factor": None, "pairs": []}
     ratios = [backend["ratio_to_ap"] for backend in found["backends"]]
@@ -213,8 +215,8 @@ def test_the_python_interface(folder: Path) -> None:
     [
         (["none.apc"], "none.apc"),
         (["none.onnx"], "none.onnx"),
-        (["m.onnx", "--against", "neurosim"], "unknown crossbar target 'neurosim'"),
-        (["m.apc", "--against", "neurosim"], "unknown crossbar target 'neurosim'"),
+        (["m.onnx", "--against", "neurosim"], "unknown target 'neurosim'"),
+        (["m.apc", "--against", "neurosim"], "unknown target 'neurosim'"),
         (["m.apc", "--target", "none.toml"], "none.toml: cannot read the target file"),
         (["m.apc", "--set", "adc_bits=6"], "--set adc_bits=6: write NAME.KEY=VALUE"),
         (["m.apc", "--set", "crossbar-neurosim.adc_bits=0"], "--set adc_bits=0: adc.adc_bits must be from 1 to 16"),

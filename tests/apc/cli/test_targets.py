@@ -5,14 +5,21 @@ import jsonschema
 import pytest
 
 from apc.cli import main
-from backends.crossbar.target import crossbar_names, load_crossbar
+from apc.target_files import TARGETS, load_one_of
+from backends.crossbar.target import crossbar_names
+from backends.sram_acim.target import acim_names
 from backends.target import load_target
 
 
 def test_the_list_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["rtm-ap-projected", "rtm-ap-published", *crossbar_names()]
+    assert [line.split()[0] for line in lines] == [
+        "rtm-ap-projected",
+        "rtm-ap-published",
+        *crossbar_names(),
+        *acim_names(),
+    ]
     assert lines[1].endswith("(20 of 27 figures assumed)")
 
 
@@ -42,15 +49,18 @@ def test_json_carries_the_whole_target(capsys: pytest.CaptureFixture[str]) -> No
     }
 
 
-@pytest.mark.parametrize("name", crossbar_names())
-def test_crossbars_are_shown_alike(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+KINDS = dict.fromkeys(crossbar_names(), "crossbar") | dict.fromkeys(acim_names(), "sram-acim")
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS.items())
+def test_arrays_are_shown_alike(name: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "show", name, "--set", "adc_bits=7"]) == 0
     text = capsys.readouterr().out
-    figures = load_crossbar(name).figures()
+    figures = load_one_of(TARGETS, name).figures()
     assert all(figure.key in text for figure in figures)
     assert main(["targets", "show", name, "--json"]) == 0
     (target,) = json.loads(capsys.readouterr().out)["targets"]
-    assert (target["name"], target["kind"]) == (name, "crossbar")
+    assert (target["name"], target["kind"]) == (name, kind)
     assert [figure["value"] for figure in target["figures"]] == [figure.value for figure in figures]
 
 
@@ -59,6 +69,9 @@ def test_a_file_of_either_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str
     file.write_text('extends = "crossbar-neurosim"\nname = "mine"\ndescription = "my own"\n')
     assert main(["targets", "show", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["targets"][0]["kind"] == "crossbar"
+    file.write_text('extends = "acim-22nm"\nname = "mine"\ndescription = "my own"\n')
+    assert main(["targets", "show", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["targets"][0]["kind"] == "sram-acim"
     file.write_text('name = "mine"\ndescription = "my own"\n')
     assert main(["targets", "show", str(file)]) == 2
     assert "mine.toml: array is missing" in capsys.readouterr().err
@@ -73,6 +86,12 @@ def test_the_schema_of_a_crossbar_configuration(capsys: pytest.CaptureFixture[st
     assert not validator.is_valid({"mapping": "none"}) and not validator.is_valid({"adc": 8})
 
 
+def test_the_schema_of_an_sram_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets", "show", "acim-22nm", "--schema"]) == 0
+    validator = jsonschema.Draft202012Validator(json.loads(capsys.readouterr().out))
+    assert validator.is_valid({"hybrid_level": 2, "noise_lsb": 0.5}) and not validator.is_valid({"mapping": "offset"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
@@ -84,7 +103,7 @@ def test_the_schema_of_a_crossbar_configuration(capsys: pytest.CaptureFixture[st
         (["show", "crossbar-neurosim", "--set", "adc_bits=x"], "--set adc_bits=x: 'x' is not a number"),
         (["--set", "rows=64"], "--set needs a target"),
         (["--schema"], "--schema needs a target"),
-        (["show", "rtm-ap-published", "--schema"], "--schema is of crossbars, and rtm-ap-published is none"),
+        (["show", "rtm-ap-published", "--schema"], "--schema is of arrays, and rtm-ap-published is none"),
         (["hide"], "invalid choice: 'hide'"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from apc.comparison.backend import Backend, Kind
+from apc.comparison.backend import Backend
 from backends.cost import CostReport, LayerCost, cost_report
 from backends.target import Figure, Provenance, TargetError
 
@@ -37,7 +37,7 @@ def report(events: Mapping[str, float], values: Mapping[str, float], name: str) 
 
 def backend(
     name: str,
-    kind: Kind,
+    kind: str,
     events: Mapping[str, float],
     values: Mapping[str, float],
     others: Sequence[Figure] = (),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from apc.comparison.accuracy import accuracy_of, crossbar_classes, crossbar_config
+from apc.array_configs import crossbar_config
+from apc.comparison.accuracy import accuracy_of, array_classes
 from apc.comparison.data import Data, run_data
 from backends.crossbar.target import load_crossbar
+from backends.sram_acim.target import load_acim
 from ir.errors import UserError
 from ir.graph import Graph
 from ir.ops import Conv
@@ -35,7 +38,7 @@ def data_of(graph: Graph, low: int, high: int) -> Data:
 
 def config(overrides: list[str], weights: np.ndarray) -> dict[str, Any]:
     op = Conv(weights[:, :, None, None])
-    return crossbar_config(op, load_crossbar("crossbar-neurosim", overrides), signed=False).as_table()
+    return crossbar_config(op.weights, load_crossbar("crossbar-neurosim", overrides), signed=False).as_table()
 
 
 TERNARY = np.array([[1, 0, -1], [0, -1, 1]])
@@ -93,7 +96,7 @@ def test_fine_converters_find_the_exact_classes(mapping: str, bits: int, signed:
     graph = network(weights, bits, signed, zero_point)
     data = data_of(graph, graph.graph_inputs[0].lo, graph.graph_inputs[0].hi)
     target = load_crossbar("crossbar-neurosim", ["adc_bits=16", f"mapping={mapping}"])
-    np.testing.assert_array_equal(crossbar_classes(graph, target, data, threads=1), data.classes)
+    np.testing.assert_array_equal(array_classes(graph, target, data, threads=1), data.classes)
 
 
 @pytest.mark.parametrize("mapping", ["offset", "differential"])
@@ -104,7 +107,7 @@ def test_enough_codes_lose_nothing(mapping: str, signed: bool) -> None:
     graph = network(weights, 5, signed)
     x = np.random.default_rng(1).integers(-15 if signed else 0, 16, (IMAGES, 300, 1, 1))
     target = load_crossbar("crossbar-sram-22nm", [f"mapping={mapping}", f"adc_bits={8 + signed}"])
-    found = CrossbarNetwork(graph, lambda _, op: crossbar_config(op, target, signed)).run({"x": x})["fc"]
+    found = CrossbarNetwork(graph, lambda _, op: crossbar_config(op.weights, target, signed)).run({"x": x})["fc"]
     np.testing.assert_array_equal(found.reshape(IMAGES, OUTPUTS), x.reshape(IMAGES, 300) @ weights.T)
 
 
@@ -129,7 +132,7 @@ def test_coarse_converters_against_a_crossbar_by_hand(adc_bits: int) -> None:
     data = data_of(graph, 0, 15)
     target = load_crossbar("crossbar-neurosim", [f"adc_bits={adc_bits}", "on_off_ratio=17", "adc_range=max"])
     wanted = by_hand(weights, data.integers["x"].reshape(IMAGES, ROWS), adc_bits, 17)
-    found = crossbar_classes(graph, target, data, threads=1)
+    found = array_classes(graph, target, data, threads=1)
     np.testing.assert_allclose(wanted[np.arange(IMAGES), found], wanted.max(axis=1), rtol=1e-9)
     assert len(set(data.classes)) == OUTPUTS
     assert (found != data.classes).any()
@@ -140,7 +143,7 @@ def test_calibrated_converters_see_the_first_images() -> None:
     graph = network(weights)
     data = data_of(graph, 0, 15)
     target = load_crossbar("crossbar-neurosim", ["adc_bits=10", "adc_range=calibrated", "mapping=differential"])
-    assert (crossbar_classes(graph, target, data, threads=1) == data.classes).mean() > 0.9
+    assert (array_classes(graph, target, data, threads=1) == data.classes).mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,52 @@ def test_arrays_that_cannot_hold_the_network(overrides: list[str], message: str)
     graph = network(TERNARY)
     target = load_crossbar("crossbar-neurosim", overrides)
     with pytest.raises(UserError, match=f"crossbar-neurosim with .*, {message}"):
-        crossbar_classes(graph, target, data_of(graph, 0, 15), threads=1)
+        array_classes(graph, target, data_of(graph, 0, 15), threads=1)
+
+
+@pytest.mark.parametrize(("bits", "signed", "zero_point"), [(4, False, 0), (4, True, 0), (4, False, 5)])
+def test_lossless_sram_finds_the_exact_classes(bits: int, signed: bool, zero_point: int) -> None:
+    weights = np.random.default_rng(0).integers(-127, 128, (OUTPUTS, 300))
+    graph = network(weights, bits, signed, zero_point)
+    data = data_of(graph, graph.graph_inputs[0].lo, graph.graph_inputs[0].hi)
+    np.testing.assert_array_equal(array_classes(graph, load_acim("acim-22nm"), data, threads=1), data.classes)
+
+
+def sram_by_hand(weights: np.ndarray, x: np.ndarray, adc_bits: int, level: int) -> np.ndarray:
+    """Weights of 3 bits in two's complement, a bit of x at a time, 15 rows full scale."""
+    top, result = 2**adc_bits - 1, np.zeros((len(x), len(weights)))
+    for bit, digit in itertools.product(range(3), range(4)):
+        sums = ((x >> digit) & 1) @ ((weights >> bit) & 1).T
+        seen = sums if bit + digit > 3 + 4 - 2 - level else np.rint(sums / 15 * top) * 15 / top
+        result += seen * 2**digit * (-4 if bit == 2 else 2**bit)
+    return result
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_lossy_sram_against_an_array_by_hand(level: int) -> None:
+    weights = np.random.default_rng(2).integers(-4, 4, (OUTPUTS, ROWS))
+    graph = network(weights)
+    data = data_of(graph, 0, 15)
+    target = load_acim("acim-28nm", ["rows=15", "adc_bits=2", f"hybrid_level={level}"])
+    wanted = sram_by_hand(weights, data.integers["x"].reshape(IMAGES, ROWS), 2, level)
+    found = array_classes(graph, target, data, threads=1)
+    np.testing.assert_allclose(wanted[np.arange(IMAGES), found], wanted.max(axis=1), rtol=1e-9)
+    assert (found != data.classes).any()
+
+
+def test_noise_of_a_target_is_the_same_again() -> None:
+    graph = network(np.random.default_rng(0).integers(-2, 3, (OUTPUTS, ROWS)))
+    data = data_of(graph, 0, 15)
+    noisy = load_acim("acim-22nm", ["noise_lsb=40"])
+    first, second = (array_classes(graph, noisy, data, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert (first != data.classes).any()
+
+
+def test_sram_that_cannot_hold_the_network() -> None:
+    graph = network(BYTES)
+    with pytest.raises(UserError, match="acim-22nm with weight_bits=4, layer fc: "):
+        array_classes(graph, load_acim("acim-22nm", ["weight_bits=4"]), data_of(graph, 0, 15), threads=1)
 
 
 def test_shares_of_images() -> None:

@@ -24,4 +24,4 @@ def test_the_crossbar_module_is_loaded_when_it_is_asked_for() -> None:
 def test_no_other_name_appears() -> None:
     with pytest.raises(AttributeError, match="module 'apc' has no attribute 'nothing'"):
         apc.nothing  # type: ignore[attr-defined]  # noqa: B018
-    assert set(apc.__all__) <= set(dir(apc)) | {"crossbar"}
+    assert set(apc.__all__) <= set(dir(apc)) | {"crossbar", "acim", "nn"}

@@ -7,6 +7,7 @@ import pytest
 from apc.comparison.sides import choose_sides, first_target
 from backends.crossbar.target import PRESET_FOLDER as CROSSBARS
 from backends.crossbar.target import crossbar_names
+from backends.sram_acim.target import acim_names
 from backends.target import PRESET_FOLDER, Target, load_target, preset_names
 from ir.errors import UserError
 
@@ -20,20 +21,20 @@ def names(sides: list[tuple[str, object]]) -> list[str]:
 def test_all_presets_where_none_is_named() -> None:
     sides = choose_sides(OWN, [], [], [])
     assert names(list(sides.aps)) == ["rtm-ap-published", *(n for n in preset_names() if n != "rtm-ap-published")]
-    assert names(list(sides.crossbars)) == crossbar_names()
+    assert names(list(sides.arrays)) == [*crossbar_names(), *acim_names()]
     assert sides.aps[0][1] is OWN and not sides.notes
 
 
 def test_the_first_target_is_the_reference() -> None:
     sides = choose_sides(OWN, ["rtm-ap-projected", "rtm-ap-published"], ["crossbar-neurosim"], [])
     assert [target.name for _, target in sides.aps] == ["rtm-ap-projected", "rtm-ap-published"]
-    assert names(list(sides.crossbars)) == ["crossbar-neurosim"]
+    assert names(list(sides.arrays)) == ["crossbar-neurosim"]
 
 
 def test_overrides_reach_their_backend_and_its_name() -> None:
     texts = ["crossbar-neurosim.adc_bits=6", "rtm-ap-published.write_bit_J=1e-15", "rtm-ap-projected.shift_step_J=0"]
     sides = choose_sides(OWN, [], [], texts)
-    aps, crossbars = dict(sides.aps), dict(sides.crossbars)
+    aps, crossbars = dict(sides.aps), dict(sides.arrays)
     assert aps["rtm-ap-published"].name == "rtm-ap-published with write_bit_J=1e-15"
     assert aps["rtm-ap-published"].energy.write_bit_J == 1e-15
     assert aps["rtm-ap-projected"].energy.shift_step_J == 0
@@ -73,7 +74,7 @@ def test_two_targets_do_not_share_a_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         choose_sides(OWN, [], ["crossbar-neurosim", str(copy)], [])
     sides = choose_sides(OWN, [], ["crossbar-neurosim", str(copy)], ["copy.adc_bits=5"])
-    assert [target.name for _, target in sides.crossbars] == ["crossbar-neurosim", "crossbar-neurosim with adc_bits=5"]
+    assert [target.name for _, target in sides.arrays] == ["crossbar-neurosim", "crossbar-neurosim with adc_bits=5"]
 
 
 def test_a_model_is_compiled_for_the_first_target() -> None:
@@ -89,8 +90,8 @@ def test_a_model_is_compiled_for_the_first_target() -> None:
     ("targets", "against", "overrides", "message"),
     [
         (["rtm"], [], [], "unknown target 'rtm'"),
-        ([], ["neurosim"], [], "unknown crossbar target 'neurosim'"),
-        ([], ["rtm-ap-published"], [], "unknown crossbar target 'rtm-ap-published'"),
+        ([], ["neurosim"], [], "unknown target 'neurosim': name a .toml file or one of crossbar-isaac, .*, acim-22nm"),
+        ([], ["rtm-ap-published"], [], "unknown target 'rtm-ap-published': name a .toml file or one of crossbar-isaac"),
         (["rtm-ap-published"] * 2, [], [], "--target rtm-ap-published: is named twice"),
         ([], ["crossbar-neurosim"] * 2, [], "--against crossbar-neurosim: is named twice"),
         ([], [], ["adc_bits=6"], "--set adc_bits=6: write NAME.KEY=VALUE"),

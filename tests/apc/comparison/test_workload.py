@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from apc.comparison.workload import weight_bits, workload
+from apc.array_configs import narrowest_bits
+from apc.comparison.workload import workload
 from ir.graph import Graph
 from ir.ops import Conv, Flatten
 from tests.graphs import add_input, add_output
@@ -37,4 +38,4 @@ def test_bits_of_weights() -> None:
         ([0], 1, 2),
     ):
         op = Conv(np.array(values).reshape(1, -1, 1, 1))
-        assert (weight_bits(op), weight_bits(op, with_opposites=True)) == (bits, with_opposites)
+        assert (narrowest_bits(op.weights), narrowest_bits(op.weights, with_opposites=True)) == (bits, with_opposites)

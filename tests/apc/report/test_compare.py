@@ -148,7 +148,7 @@ def test_a_narrow_sensitivity_table_leaves_out_the_values_that_were_tried(report
             shown = text(table, width).splitlines()
             assert max(map(len, shown)) <= width
         rows = [line.split()[:2] for line in text(near, width).splitlines() if "conversion_J" in line]
-        assert rows == [["crossbar", "adc.conversion_J"]]
+        assert rows == [["array", "adc.conversion_J"]]
 
 
 def test_a_pair_that_no_figure_moves_has_no_table(report: dict[str, Any]) -> None:
@@ -172,15 +172,15 @@ def test_sentences(report: dict[str, Any]) -> None:
     assert any(line.startswith("far: about crossbar; 0 of 3 figures assumed; made up; a note") for line in method)
     published, near, far = headline_lines(report)
     assert "7.5x" in published and "2401.12630" in published
-    assert near.startswith("ap against near & dear: the crossbar takes 0.989x the energy; 7.5x would take more")
-    assert "or a crossbar that takes 6.83 pJ an image" in near
+    assert near.startswith("ap against near & dear: the array takes 0.989x the energy; 7.5x would take more")
+    assert "or an array that takes 6.83 pJ an image" in near
     assert far.startswith(
-        "ap against far: the crossbar takes 11.5x the energy, which holds under these assumptions: about ap ("
+        "ap against far: the array takes 11.5x the energy, which holds under these assumptions: about ap ("
     )
     assert far.endswith("energy.control_bit_J 5 fJ); and about crossbar (5 fJ a conversion)")
     first, second = flip_lines(report)
     assert first.startswith("ap against near & dear (energy ratio 0.989): the winner changes with ")
-    assert "crossbar adc.conversion_J" in first and "AP energy.control_bit_J" in first
+    assert "array adc.conversion_J" in first and "AP energy.control_bit_J" in first
     assert second == "ap against far (energy ratio 11.5): no figure alone changes the winner"
 
 
@@ -189,7 +189,7 @@ def test_a_headline_within_reach_is_solved() -> None:
     found = Comparison(WORK, [side, against], [break_even(side, against)], [], None, None, [])
     line = headline_lines(compare_report(found))[1]
     assert "7.5x would take energy.search_row_J at 0.114 fJ (now 1 fJ)" in line
-    assert "or search, write and shift energy all x 0.114, or a crossbar" in line
+    assert "or search, write and shift energy all x 0.114, or an array" in line
 
 
 def test_csv(report: dict[str, Any]) -> None:
@@ -237,4 +237,4 @@ def test_plots_are_well_formed(report: dict[str, Any]) -> None:
     odd = {**report, "backends": [{**item, "name": r"$\frac$ & <b>"} for item in report["backends"][:1]]}
     assert r"$\frac$ &amp; &lt;b&gt;" in energy_plot(odd)  # neither mathematics nor markup
     assert "910 fJ, x 1" in drawn[0] and "movement" in drawn[1] and "last" in drawn[2]
-    assert "crossbar adc.conversion_J" in drawn[3]
+    assert "array adc.conversion_J" in drawn[3]

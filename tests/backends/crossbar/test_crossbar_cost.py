@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends.activity import Activity, LayerActivity, default_densities
 from backends.cost import COMPONENTS as VOCABULARY
 from backends.cost import CostReport
-from backends.crossbar.activity import Activity, LayerActivity, default_densities
 from backends.crossbar.cost import COMPONENTS, crossbar_cost, interval_s
 from backends.crossbar.networks import resnet18, vgg8
 from backends.crossbar.target import crossbar_names, load_crossbar
-from backends.crossbar.workload import LayerWork, conv_work, layer_works
+from backends.workload import LayerWork, conv_work, layer_works
 from ir.graph import Graph
 from tests.close import close
 from tests.graphs import random_graph

@@ -1,12 +1,10 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from backends.crossbar.sections import ENTRIES, SECTIONS
-from backends.crossbar.target import CrossbarTarget, CrossbarTargetError, crossbar_names, load_crossbar
+from backends.crossbar.target import CrossbarTargetError, crossbar_names, load_crossbar
 
 PRESETS = ["crossbar-isaac", "crossbar-neurosim", "crossbar-neurosim-v13", "crossbar-rram-22nm", "crossbar-sram-22nm"]
 
@@ -14,21 +12,6 @@ PRESETS = ["crossbar-isaac", "crossbar-neurosim", "crossbar-neurosim-v13", "cros
 def test_the_presets_are_found() -> None:
     assert crossbar_names() == PRESETS
     assert all(load_crossbar(name).name == name for name in PRESETS)
-
-
-def test_keys_are_unique_so_that_overrides_need_no_section() -> None:
-    keys = [key for entries in ENTRIES.values() for key in entries]
-    assert len(keys) == len(set(keys))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_table_is_a_complete_json_snapshot(name: str) -> None:
-    target = load_crossbar(name)
-    table = json.loads(json.dumps(target.as_table()))
-    assert CrossbarTarget.from_table(table) == target
-    assert list(table) == ["name", "description", *SECTIONS, "sources"]
-    assert len(target.figures()) == sum(map(len, ENTRIES.values()))
-    assert all(figure.provenance.source for figure in target.figures())
 
 
 def test_a_preset_that_extends_states_only_what_differs() -> None:
@@ -117,29 +100,11 @@ def test_bad_files_are_refused_in_one_line(text: str, fragment: str, tmp_path: P
     assert message.startswith(f"{path}: ") and fragment in message and "\n" not in message
 
 
-def test_a_preset_that_extends_itself_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backends.crossbar.target.PRESET_FOLDER", tmp_path)
-    (tmp_path / "round.toml").write_text('name = "round"\ndescription = "x"\nextends = "round"\n', encoding="utf-8")
-    with pytest.raises(CrossbarTargetError, match=r"round\.toml: extends must be one of round \(not itself\)"):
-        load_crossbar("round")
-
-
 def test_missing_files_and_unknown_names() -> None:
     with pytest.raises(CrossbarTargetError, match="unknown crossbar target 'neurosim'.*crossbar-isaac, "):
         load_crossbar("neurosim")
     with pytest.raises(CrossbarTargetError, match=r"no\.toml: cannot read the target file"):
         load_crossbar("no.toml")
-
-
-def test_files_may_extend_a_preset(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        'name = "mine"\ndescription = "x"\nextends = "crossbar-sram-22nm"\n'
-        '[adc.adc_bits]\nvalue = 5\nsource = "ours"\nyear = 2026\nassumed = true\n',
-        encoding="utf-8",
-    )
-    target = load_crossbar(path)
-    assert (target.name, target.adc.adc_bits, target.array.cell_kind) == ("mine", 5, "sram")
 
 
 def test_the_model_loads_nothing_heavy() -> None:

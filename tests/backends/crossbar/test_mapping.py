@@ -3,7 +3,7 @@ import pytest
 from backends.crossbar.mapping import Placement, floorplan, weight_bits_of
 from backends.crossbar.networks import resnet18, vgg8
 from backends.crossbar.target import load_crossbar
-from backends.crossbar.workload import LayerWork, conv_work
+from backends.workload import LayerWork, conv_work
 from tests.close import close
 
 

@@ -1,10 +1,11 @@
 import pytest
 
-from backends.crossbar.converter import converter, survey_energy_J
+from backends.converter import survey_energy_J
+from backends.crossbar.converter import converter
 from backends.crossbar.cost import crossbar_cost
 from backends.crossbar.silicon import array_area, converters_per_array, shift_add_bits
 from backends.crossbar.target import load_crossbar
-from backends.crossbar.workload import conv_work
+from backends.workload import conv_work
 from tests.close import close
 
 
@@ -31,7 +32,9 @@ def test_converters_by_their_published_figures() -> None:
     assert survey.energy_J == close(1.71e-12, rel=0.01)  # "(survey fit: 1.71)" at 32 nm
     narrow = converter(load_crossbar("crossbar-isaac", ["adc_bits=6"]))
     target = load_crossbar("crossbar-isaac")
-    assert narrow.energy_J / isaac.energy_J == close(survey_energy_J(target, 6) / survey_energy_J(target, 8))
+    assert narrow.energy_J / isaac.energy_J == close(
+        survey_energy_J(target.survey, 6) / survey_energy_J(target.survey, 8)
+    )
     assert narrow.area_m2 / isaac.area_m2 == close(narrow.energy_J / isaac.energy_J) and isaac.area_m2 == 1.2e-9
     assert converter(load_crossbar("crossbar-neurosim")).area_m2 == close(143e-12, rel=1e-3)
     survey = converter(load_crossbar("crossbar-rram-22nm", ["adc_bits=6"]))

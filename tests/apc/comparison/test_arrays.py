@@ -1,17 +1,20 @@
-"""Crossbars in a comparison, against pricing the same graph on a target that was loaded with the same override."""
+"""Crossbars and SRAM arrays in a comparison, against pricing the same graph on a target that was loaded with the same
+override."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from apc.comparison.arrays import array_backends
 from apc.comparison.backend import Backend
-from apc.comparison.crossbar import crossbar_backends
 from apc.comparison.workload import workload
-from backends.crossbar.activity import Activity
+from backends.activity import Activity
 from backends.crossbar.cost import crossbar_cost
 from backends.crossbar.target import load_crossbar
-from backends.crossbar.workload import layer_works
+from backends.sram_acim.cost import acim_cost
+from backends.sram_acim.target import load_acim
+from backends.workload import layer_works
 from ir.graph import Graph
 from ir.ops import Conv
 from tests.close import close
@@ -33,7 +36,7 @@ def backend(*overrides: str, batch: int = 1, graph: Graph | None = None) -> Back
     graph = graph or graph_of()
     target = load_crossbar(NAME, overrides)
     work = workload(graph, "net", "", batch)
-    (found,) = crossbar_backends(graph, work, [(NAME, target)], {NAME: overrides}, None)
+    (found,) = array_backends(graph, work, [(NAME, target)], {NAME: overrides}, None)
     return found
 
 
@@ -115,3 +118,33 @@ def test_writing_the_weights_is_told_and_charged_on_request() -> None:
     charged = backend(*figures, "images_per_programming=10")
     assert charged.notes[-1] == f"{told}, charged to 10 images; they endure 1e+04 images"
     assert charged.energy_J - backend(*figures).energy_J == close(4.608e-10)
+
+
+def sram(*overrides: str, batch: int = 1) -> Backend:
+    graph = graph_of()
+    target = load_acim("acim-22nm", overrides)
+    work = workload(graph, "net", "", batch)
+    (found,) = array_backends(graph, work, [("acim-22nm", target)], {"acim-22nm": overrides}, None)
+    return found
+
+
+def test_sram_is_priced_as_its_target_says() -> None:
+    graph = graph_of()
+    for setting in ("adc_bits=6", "hybrid_level=2"):
+        report = acim_cost(layer_works(graph), load_acim("acim-22nm", [setting]), Activity.from_graph(graph, None))
+        assert sram(setting).energy_J == report.energy_by_component_J()["total"] != sram().energy_J
+        key, _, value = setting.partition("=")
+        section = "adc" if key == "adc_bits" else "hybrid"
+        assert sram().reprice(f"{section}.{key}", int(value)) == sram(setting).energy_J
+    found = sram("adc_bits=6")
+    assert (found.preset, found.name, found.kind) == ("acim-22nm", "acim-22nm with adc_bits=6", "sram-acim")
+    assert found.macs == 16 * 32 * 9 * 64
+
+
+def test_sram_takes_images_one_after_another() -> None:
+    item = sram("images_per_programming=2", batch=5)
+    assert item.batch_s == close(5 * item.report.latency_s())
+    # 144 x 32 ternary weights of 2 bits; 256 rows, one of them spare
+    assert item.notes == [
+        "writing its 9,216 cells once takes 46.1 pJ and 256 ns, charged to 2 images; they endure 2e+16 images"
+    ]

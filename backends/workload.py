@@ -1,4 +1,4 @@
-"""What a network asks of a crossbar chip: one record a layer, read from the integer graph."""
+"""What a network asks of compute-in-memory arrays: one record a layer, read from the integer graph."""
 
 from __future__ import annotations
 
@@ -109,6 +109,15 @@ def conv_work(
         weight_values=weight_values,
         input_elements=channels * size[0] * size[1],
     )
+
+
+def elementwise_bits(work: LayerWork, multiplier_bits: int) -> float:
+    """Bit operations of a layer without weights: an addition or comparison a tap, and multiplications by factors (of a
+    pool: of its sum, which is wider than its inputs)."""
+    bits = work.activation_bits
+    factor_bits = bits + (work.taps - 1).bit_length() if work.kind == "pool" else bits
+    multiplications = work.factors * factor_bits * multiplier_bits
+    return float(work.elements) * (work.taps * bits + multiplications)
 
 
 def _conv(graph: Graph, name: str, op: Conv) -> LayerWork:

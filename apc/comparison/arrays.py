@@ -1,4 +1,4 @@
-"""The same network priced on crossbars."""
+"""The same network priced on arrays that compute where weights are stored: crossbars and SRAM."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from apc.comparison.data import Data
 from apc.comparison.settings import with_figure
 from apc.comparison.workload import Workload
 from apc.report.units import with_unit
+from apc.target_files import ArrayTarget
+from backends.activity import Activity
 from backends.cost import CostReport
-from backends.crossbar.activity import Activity
 from backends.crossbar.cost import crossbar_cost, interval_s
-from backends.crossbar.digital import programming
 from backends.crossbar.target import CrossbarTarget
-from backends.crossbar.workload import layer_works
+from backends.sram_acim.cost import acim_cost
+from backends.workload import LayerWork, layer_works
+from backends.writing import written
 from ir.graph import Graph
 
 
-def crossbar_backends(
+def array_backends(
     graph: Graph,
     work: Workload,
-    targets: Sequence[tuple[str, CrossbarTarget]],
+    targets: Sequence[tuple[str, ArrayTarget]],
     overrides: Mapping[str, Sequence[str]],
     data: Data | None,
 ) -> list[Backend]:
@@ -29,21 +31,21 @@ def crossbar_backends(
     works = layer_works(graph)
     activity = Activity.from_graph(graph, None if data is None else data.tensors)
 
-    def energy_J(target: CrossbarTarget) -> float:
-        return crossbar_cost(works, target, activity).energy_by_component_J()["total"]
+    def energy_J(target: ArrayTarget) -> float:
+        return array_cost(works, target, activity).energy_by_component_J()["total"]
 
-    def backend(preset: str, target: CrossbarTarget) -> Backend:
-        cost = crossbar_cost(works, target, activity)
+    def backend(preset: str, target: ArrayTarget) -> Backend:
+        cost = array_cost(works, target, activity)
         macs = round(_total(cost, "macs"))
         return Backend(
             preset=preset,
             name=target.name,
-            kind="crossbar",
+            kind=target.family.kind,
             description=target.description,
             overrides=overrides[preset],
             report=cost,
             batch=work.batch,
-            batch_s=cost.latency_s() + (work.batch - 1) * interval_s(cost, target),
+            batch_s=cost.latency_s() + (work.batch - 1) * _interval_s(cost, target),
             macs=macs,
             figures=target.figures(),
             reprice=lambda key, value: energy_J(with_figure(target, key, value)),
@@ -52,6 +54,18 @@ def crossbar_backends(
         )
 
     return [backend(preset, target) for preset, target in targets]
+
+
+def array_cost(works: Sequence[LayerWork], target: ArrayTarget, activity: Activity | None = None) -> CostReport:
+    """The cost of one image, by the model of the target's kind."""
+    if isinstance(target, CrossbarTarget):
+        return crossbar_cost(works, target, activity)
+    return acim_cost(works, target, activity)
+
+
+def _interval_s(cost: CostReport, target: ArrayTarget) -> float:
+    """Seconds from one image to the next."""
+    return interval_s(cost, target) if isinstance(target, CrossbarTarget) else cost.latency_s()
 
 
 def _total(cost: CostReport, counter: str) -> float:
@@ -64,7 +78,7 @@ def _source(data: Data | None) -> str:
     return f"bit densities counted on {len(next(iter(data.first.values())))} image(s), unless the target sets them"
 
 
-def _notes(target: CrossbarTarget, cost: CostReport, macs: int, work: Workload) -> list[str]:
+def _notes(target: ArrayTarget, cost: CostReport, macs: int, work: Workload) -> list[str]:
     notes = []
     if macs != work.macs:
         notes.append(f"prices {macs:,} of the network's {work.macs:,} multiply-accumulates: it leaves padding out")
@@ -74,7 +88,7 @@ def _notes(target: CrossbarTarget, cost: CostReport, macs: int, work: Workload) 
     bits = target.workload.activation_bits
     if bits:
         notes.append(f"takes activations of {bits} bits, whatever the model's are")
-    if target.hierarchy.pipeline:
+    if isinstance(target, CrossbarTarget) and target.hierarchy.pipeline:
         notes.append(
             f"layers work on different images at once: an image takes {with_unit(cost.latency_s(), 's')}, the next one "
             f"follows after {with_unit(interval_s(cost, target), 's')}, the time for which leakage is charged"
@@ -82,14 +96,15 @@ def _notes(target: CrossbarTarget, cost: CostReport, macs: int, work: Workload) 
     return [*notes, _writing(target, cost)]
 
 
-def _writing(target: CrossbarTarget, cost: CostReport) -> str:
+def _writing(target: ArrayTarget, cost: CostReport) -> str:
     """What it takes to write the weights, and how often that may be."""
-    written = programming(_total(cost, "programmed_cells"), target)
+    rows = target.array.rows + (0 if isinstance(target, CrossbarTarget) else target.array.spare_rows)
+    weights = written(_total(cost, "programmed_cells"), rows, target.programming)
     note = (
-        f"writing its {written.cells:,.0f} cells once takes {with_unit(written.energy_J, 'J')} and "
-        f"{with_unit(written.time_s, 's')}"
+        f"writing its {weights.cells:,.0f} cells once takes {with_unit(weights.energy_J, 'J')} and "
+        f"{with_unit(weights.time_s, 's')}"
     )
-    if written.lifetime_images is None:
+    if weights.lifetime_images is None:
         return f"{note}, not charged to any image"
     images = target.programming.images_per_programming
-    return f"{note}, charged to {images:,g} images; they endure {written.lifetime_images:.3g} images"
+    return f"{note}, charged to {images:,g} images; they endure {weights.lifetime_images:.3g} images"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backends.crossbar.networks import resnet18, vgg8
-from backends.crossbar.workload import LayerWork, conv_work, layer_works
+from backends.workload import LayerWork, conv_work, layer_works
 from ir.graph import Graph
 from ir.ops import Concat, Conv, Flatten, Input, MaxPool, SumPool
 from ir.types import IntType

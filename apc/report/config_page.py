@@ -1,6 +1,6 @@
-"""The table of docs/crossbar.md: every field of a crossbar's configuration, from its JSON schema.
+"""The tables of docs/crossbar.md and docs/acim.md: every field of an array's configuration, from its JSON schema.
 
-python -m apc.report.crossbar_page docs/crossbar.md
+python -m apc.report.config_page docs/crossbar.md docs/acim.md
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ from typing import Any
 
 from apc.files import atomic_write
 from apc.report.markdown import replaced, table
+from simulator.analog.acim.config import AcimConfig
 from simulator.analog.config import CrossbarConfig
 
+Config = AcimConfig | CrossbarConfig
 
-def renewed(page: str) -> str:
+PAGES: dict[str, type[Config]] = {"acim.md": AcimConfig, "crossbar.md": CrossbarConfig}
+"""Which configuration each page describes."""
+
+
+def renewed(page: str, config: type[Config]) -> str:
     """The page with its table made again."""
-    return replaced(page, "fields", fields_table())
+    return replaced(page, "fields", fields_table(config))
 
 
-def fields_table() -> str:
+def fields_table(config: type[Config]) -> str:
     """Field, default, what it may be, what it means."""
-    properties, defaults = CrossbarConfig.json_schema()["properties"], vars(CrossbarConfig())
+    properties, defaults = config.json_schema()["properties"], vars(config())
     rows = [
         (
             f"`{name}`",
@@ -64,7 +70,7 @@ def _shown(value: object) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    text = renewed(path.read_text(encoding="utf-8"))
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    for path in map(Path, sys.argv[1:]):
+        text = renewed(path.read_text(encoding="utf-8"), PAGES[path.name])
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
