@@ -9,6 +9,8 @@
 >>> comparison = apc.compare(program, against=["crossbar-rram-22nm"])
 >>> [(backend.name, backend.energy_J) for backend in comparison.backends]
 >>> apc.crossbar.CrossbarConfig(adc_bits=8)
+>>> apc.acim.AcimConfig(rows=255, adc_bits=8, noise_lsb=0.2)
+>>> simulated = apc.nn.convert(model, apc.acim.AcimConfig(), calibration=batches)
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from apc import crossbar
+    from apc import acim, crossbar, nn
     from apc.comparison.driver import Comparison
     from apc.driver import RunResult
     from apc.fault_file import FaultFile
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ir.program import Program
     from simulator.rtm.faults.model import Faults
 
-__all__ = ["compare", "compile", "crossbar", "load", "load_faults", "run", "run_trials", "save"]
+__all__ = ["acim", "compare", "compile", "crossbar", "load", "load_faults", "nn", "run", "run_trials", "save"]
 
 
 def compile(model: Any, example: Any = None, **options: Any) -> Program:
@@ -104,9 +106,9 @@ def compare(source: Any, example: Any = None, **options: Any) -> Comparison:
 if not TYPE_CHECKING:  # for a type checker, it would give the package any attribute
 
     def __getattr__(name: str) -> Any:
-        """``apc.crossbar`` loads torch: only when it is asked for."""
-        if name == "crossbar":
+        """What loads torch: only when it is asked for."""
+        if name in ("acim", "crossbar", "nn"):
             from importlib import import_module
 
-            return import_module("apc.crossbar")
+            return import_module(f"apc.{name}")
         raise AttributeError(f"module 'apc' has no attribute '{name}'")

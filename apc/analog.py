@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from apc.options import Progress, silent
 from ir.boundary import dequantise_output, quantise_inputs
 from simulator.analog.network import AnalogNetwork
+
+if TYPE_CHECKING:
+    from ir.graph import Graph
 
 
 class AnalogModel:
@@ -39,3 +44,33 @@ class AnalogModel:
         integers = quantise_inputs(self.network.graph.graph_inputs, inputs)
         values = self.network.run(integers, first_image=first_image, threads=threads, progress=progress)
         return {out.name: dequantise_output(out, values[out.node]) for out in self.network.graph.outputs}
+
+
+def load_model(
+    source: Any,
+    programmed: Callable[[Graph], AnalogNetwork],
+    *,
+    example: Any = None,
+    calibration: Mapping[str, np.ndarray] | None = None,
+) -> AnalogModel:
+    """The network of ``source`` (an .onnx or .apc path, "package.module:factory", an nn.Module with an ``example``
+    input, or a graph) on the arrays that ``programmed`` makes of its graph, calibrated on inputs by name where there
+    are some."""
+    model = AnalogModel(programmed(_graph(source, example)))
+    if calibration is not None:
+        model.calibrate(calibration)
+    return model
+
+
+def _graph(source: Any, example: Any) -> Graph:
+    from apc.frontend import load_graph
+    from ir.graph import Graph
+
+    if isinstance(source, Graph):
+        return source
+    if isinstance(source, str | Path) and Path(source).suffix == ".apc":
+        from apc import artifact
+        from apc.checks import source_graph
+
+        return source_graph(artifact.load(source))
+    return load_graph(source, example=example).graph

@@ -10,18 +10,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from apc.analog import AnalogModel
+from apc.analog import AnalogModel, load_model
 from simulator.analog.array import CrossbarArray
 from simulator.analog.config import CrossbarConfig
 from simulator.analog.crossbar_network import Configs, CrossbarNetwork
-
-if TYPE_CHECKING:
-    from ir.graph import Graph
 
 __all__ = ["CrossbarArray", "CrossbarConfig", "CrossbarNetwork", "load_network"]
 
@@ -41,22 +37,6 @@ def load_network(
     inputs by name, for ADC ranges that are chosen from data (``AnalogModel.calibrate`` does it later).
     Raises UserError, one line, for what is wrong with model, configuration or inputs.
     """
-    graph = _graph(source, example)
-    model = AnalogModel(CrossbarNetwork(graph, config, seed))
-    if calibration is not None:
-        model.calibrate(calibration)
-    return model
-
-
-def _graph(source: Any, example: Any) -> Graph:
-    from apc.frontend import load_graph
-    from ir.graph import Graph
-
-    if isinstance(source, Graph):
-        return source
-    if isinstance(source, str | Path) and Path(source).suffix == ".apc":
-        from apc import artifact
-        from apc.checks import source_graph
-
-        return source_graph(artifact.load(source))
-    return load_graph(source, example=example).graph
+    return load_model(
+        source, lambda graph: CrossbarNetwork(graph, config, seed), example=example, calibration=calibration
+    )

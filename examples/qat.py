@@ -9,46 +9,21 @@ scales are powers of two and frozen weight scales have few bits, so that float32
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import onnx
 import torch
 from torch import nn
 
+from apc.nn.operators import dequantise, fake_quantise, onnx_translations
+from apc.nn.quantisers import straight_through
 from apc.quantize.exact import round_bias, round_scale, scale_bits
 from apc.quantize.weights import TWN_THRESHOLD, quantise_weights
 from examples.common import one_thread, to_onnx
 
 BRANCH_BITS = 4
 """Fewest bits of a residual branch. No layer reads it: it is added to the identity, and the sum is quantised again."""
-
-
-@torch.library.custom_op("apc_examples::fake_quantise", mutates_args=())
-def fake_quantise(x: torch.Tensor, scale: float, low: int, high: int) -> torch.Tensor:
-    """round_half_even(x / scale) clamped to [low, high], times scale."""
-    return torch.clamp(torch.round(x / scale), low, high) * scale
-
-
-@torch.library.custom_op("apc_examples::dequantise", mutates_args=())
-def dequantise(levels: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """int8 levels (channels first) times the channel's scale."""
-    return levels.float() * scale.reshape(-1, *[1] * (levels.ndim - 1))
-
-
-@fake_quantise.register_fake
-def _(x: torch.Tensor, scale: float, low: int, high: int) -> torch.Tensor:
-    return torch.empty_like(x)
-
-
-@dequantise.register_fake
-def _(levels: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    return torch.empty(levels.shape)
-
-
-def straight_through(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """``value`` forwards, the gradient of ``x`` backwards."""
-    return x + (value - x).detach()
 
 
 class ActivationQuantiser(nn.Module):
@@ -285,7 +260,7 @@ def shifted(images: torch.Tensor, reach: int, generator: torch.Generator) -> tor
 
 @one_thread()
 def fit(
-    net: ResidualNet,
+    net: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,
     *,
@@ -328,37 +303,9 @@ def predict(net: ResidualNet, images: torch.Tensor) -> np.ndarray:
 
 def export_frozen(net: ResidualNet, example: torch.Tensor) -> onnx.ModelProto:
     """QCDQ ONNX of a frozen network: input ``input``, output ``logits``, any batch, layers named as in PyTorch."""
-    translations: dict[Callable[..., Any], Callable[..., Any]] = {
-        torch.ops.apc_examples.fake_quantise.default: _onnx_fake_quantise,
-        torch.ops.apc_examples.dequantise.default: _onnx_dequantise,
-    }
-    proto = to_onnx(net, example, any_batch=True, translations=translations)
+    proto = to_onnx(net, example, any_batch=True, translations=onnx_translations())
     names = {node.output[0]: node.input[0].removesuffix(".levels") for node in proto.graph.node}
     for node in proto.graph.node:
         if node.op_type in ("Conv", "Gemm"):
             node.name = names[node.input[1]]
     return proto
-
-
-def _onnx_fake_quantise(x: Any, scale: float, low: int, high: int) -> Any:
-    from onnxscript import opset20 as op
-
-    kind = np.dtype(np.int8 if low < 0 else np.uint8)
-    full = np.iinfo(kind)
-    step, zero = _constant(np.float32(scale)), _constant(kind.type(0))
-    levels: Any = op.QuantizeLinear(x, step, zero)
-    if (low, high) != (full.min, full.max):
-        levels = op.Clip(levels, _constant(kind.type(low)), _constant(kind.type(high)))
-    return op.DequantizeLinear(levels, step, zero)
-
-
-def _onnx_dequantise(levels: Any, scale: Any) -> Any:
-    from onnxscript import opset20 as op
-
-    return op.DequantizeLinear(levels, scale, axis=0)
-
-
-def _constant(value: np.generic) -> Any:
-    from onnxscript import opset20 as op
-
-    return op.Constant(value=onnx.numpy_helper.from_array(np.asarray(value)))

@@ -67,6 +67,11 @@ def export(module: torch.nn.Module, example: Any) -> onnx.ModelProto:
     ``example``: a tensor, or a tuple of the module's arguments. Raises UserError with the first line of torch's
     reason where the export fails.
     """
+    return without_traces(traced(module, example))
+
+
+def traced(module: torch.nn.Module, example: Any, **options: Any) -> onnx.ModelProto:
+    """As ``export``, with the exporter's metadata; ``options``: more of ``torch.onnx.export``."""
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -79,7 +84,7 @@ def export(module: torch.nn.Module, example: Any) -> onnx.ModelProto:
     try:
         # the exporter reports its progress on stdout, which belongs to the command's result
         with contextlib.redirect_stdout(io.StringIO()), _quiet(), torch.no_grad():
-            program = torch.onnx.export(module, arguments, dynamo=True, verbose=False)
+            program = torch.onnx.export(module, arguments, dynamo=True, verbose=False, **options)
     # torch wraps failures of its own and of the user's forward() in many classes
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -87,10 +92,10 @@ def export(module: torch.nn.Module, example: Any) -> onnx.ModelProto:
     finally:
         module.train(training)
     assert program is not None
-    return _without_traces(program.model_proto)
+    return program.model_proto
 
 
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without the stack traces that the exporter attaches to every node: they name files of this machine."""
     for node in model.graph.node:
         node.ClearField("metadata_props")

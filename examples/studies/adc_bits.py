@@ -14,7 +14,7 @@ from typing import Any
 
 from backends.crossbar.cost import crossbar_cost
 from backends.crossbar.target import load_crossbar
-from backends.crossbar.workload import layer_works
+from backends.workload import layer_works
 from examples.studies.costs import full_resnet18, like_trained
 from examples.studies.networks import Chip, Network, accuracies, mnist_network, train_networks
 from examples.studies.study import Study, Table, panels, run_study, save_figure

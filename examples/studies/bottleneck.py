@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.activity import Activity
 from backends.cost import COMPONENTS, CostReport, LayerCost
-from backends.crossbar.activity import Activity
 from backends.crossbar.cost import crossbar_cost
 from backends.crossbar.target import crossbar_names, load_crossbar
-from backends.crossbar.workload import layer_works
+from backends.workload import layer_works
 from examples.studies.costs import full_resnet18, tensors
 from examples.studies.study import Study, Table, panels, run_study, save_figure
 

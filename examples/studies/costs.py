@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from apc.frontend import load_graph
-from backends.crossbar.activity import Activity
-from backends.crossbar.workload import LayerWork, layer_works
+from backends.activity import Activity
+from backends.workload import LayerWork, layer_works
 from examples import drawn, resnet18
 from ir.boundary import quantise_input
 from ir.graph import Graph

@@ -19,6 +19,7 @@ from apc.intervals import Interval, interval
 from examples import mnist_resnet18
 from examples.mnist_resnet18 import Settings
 from examples.qat import ResidualNet, export_frozen, fit
+from examples.studies.study import in_processes
 from examples.trained import Dataset
 from ir.graph import Graph
 from ir.ops import Conv
@@ -125,23 +126,10 @@ def accuracies(points: Sequence[tuple[Network, Chip]], workers: int, seeds: Sequ
 
     ``workers``: processes, which results do not depend on: the networks are small, so that threads would not pay.
     """
-    jobs = [(network, chip, seed) for network, chip in points for seed in seeds]
-    if workers == 1:
-        counts = [right_answers(*job) for job in jobs]
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_one_thread) as pool:
-            counts = list(pool.map(right_answers, *zip(*jobs, strict=True)))
+    counts = in_processes(right_answers, [(*point, seed) for point in points for seed in seeds], workers)
     runs = len(seeds)
     parts = [counts[place : place + runs] for place in range(0, len(counts), runs)]
     return [interval(part, len(network.labels)) for part, (network, _) in zip(parts, points, strict=True)]
-
-
-def _one_thread() -> None:
-    import numba
-
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
 
 
 def software_accuracy(network: Network) -> Interval:

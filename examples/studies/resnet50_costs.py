@@ -1,4 +1,4 @@
-"""What ResNet-50 costs on racetrack-memory associative processors and on crossbars, by component.
+"""What ResNet-50 costs on racetrack-memory associative processors, crossbars and SRAM arrays, by component.
 
     python examples/studies/resnet50_costs.py
 

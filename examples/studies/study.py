@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from examples.common import CACHE, write_whole
 
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Study:
     """What a study is asked for. ``quick``: few points on small networks that are hardly trained; ``images`` and
-    ``seeds``: of a point, where a study measures accuracy; ``workers``: processes that measure it."""
+    ``seeds``: of a point, where a study measures accuracy; ``workers``: processes that measure it; ``networks``: their
+    names, where a study has a choice."""
 
     output: Path
     cache: Path
@@ -30,6 +35,7 @@ class Study:
     images: int
     seeds: int
     workers: int
+    networks: tuple[str, ...] = ()
 
     def pick(self, full: Sequence[Any], quick: Sequence[Any]) -> Sequence[Any]:
         return quick if self.quick else full
@@ -66,14 +72,22 @@ class Table:
         return [row[place] for row in self.rows]
 
 
-def run_study(name: str, description: str, study: Callable[[Study], None], *, images: int = 0, seeds: int = 0) -> None:
+def run_study(
+    name: str,
+    description: str,
+    study: Callable[[Study], None],
+    *,
+    images: int = 0,
+    seeds: int = 0,
+    networks: tuple[str, ...] = (),
+) -> None:
     """Read the command line, run ``study``, and say where its files are. ``images``, ``seeds``: defaults; 0: the study
-    has no such thing."""
+    has no such thing; ``networks``: those that it has, of which the user may choose one."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, default=CACHE / "studies" / name, metavar="DIR")
     parser.add_argument("--quick", action="store_true", help="few points on networks that are hardly trained")
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where trained networks are kept")
-    parser.set_defaults(images=images, seeds=seeds, workers=1)
+    parser.set_defaults(images=images, seeds=seeds, workers=1, network=None)
     if images:
         cores = len(os.sched_getaffinity(0))
         parser.add_argument(
@@ -82,11 +96,31 @@ def run_study(name: str, description: str, study: Callable[[Study], None], *, im
         parser.add_argument("--images", type=int, help=f"test images of a point (default: {images})")
     if seeds:
         parser.add_argument("--seeds", type=int, help=f"arrays programmed for a point (default: {seeds})")
+    if networks:
+        parser.add_argument("--network", choices=networks, help="one of them (default: all)")
     args = parser.parse_args()
     start = time.perf_counter()
-    study(Study(args.output, args.cache, args.quick, args.images, args.seeds, args.workers))
+    chosen = (args.network,) if args.network else networks
+    study(Study(args.output, args.cache, args.quick, args.images, args.seeds, args.workers, chosen))
     files = ", ".join(sorted(path.name for path in args.output.iterdir()))
     print(f"{args.output}: {files}; {time.perf_counter() - start:.0f} s")
+
+
+def in_processes(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
+    """``work(*job)`` of every job, in ``workers`` processes of one thread each; ``work`` is a module's function."""
+    if workers == 1:
+        return [work(*job) for job in jobs]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_one_thread) as pool:
+        return list(pool.map(work, *zip(*jobs, strict=True)))
+
+
+def _one_thread() -> None:
+    import numba
+    import torch
+
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
 
 
 def panels(count: int, rows: int = 1, *, width: float = 4.2, height: float = 3.4) -> tuple[Figure, list[Axes]]:
