@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import torch
 
+from examples import qat
 from examples.common import CACHE
 from examples.qat import ResidualNet, fit
 from examples.trained import Dataset, evaluate, trained, write_files
@@ -71,7 +72,7 @@ def train(settings: Settings = DEFAULTS, *, cache: Path | None = CACHE) -> Resid
             seed=settings.seed,
         )
 
-    trained(net, run, name="digits", settings=settings, source=Path(__file__), cache=cache)
+    trained(net, run, name="digits", settings=settings, sources=(Path(__file__), Path(qat.__file__)), cache=cache)
     net.freeze(images)
     return net
 

@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 import torch
 
+from examples import qat
 from examples.common import CACHE
 from examples.qat import QUANTISERS, ResidualNet, fit
 from examples.trained import Dataset, evaluate, trained, write_files
@@ -77,7 +78,9 @@ def train(settings: Settings = DEFAULTS, *, cache: Path | None = CACHE) -> Resid
             report=lambda epoch, loss: print(f"epoch {epoch + 1}: loss {loss:.3f}", file=sys.stderr, flush=True),
         )
 
-    trained(net, run, name="mnist_resnet18", settings=settings, source=Path(__file__), cache=cache)
+    trained(
+        net, run, name="mnist_resnet18", settings=settings, sources=(Path(__file__), Path(qat.__file__)), cache=cache
+    )
     net.freeze(images)
     return net
 

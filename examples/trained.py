@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
-from examples import qat
 from examples.common import onnxruntime_outputs, save_npz, save_onnx, write_whole
 from examples.qat import ResidualNet, export_frozen, predict
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +47,12 @@ class Evaluation:
 
 
 def trained(
-    net: ResidualNet,
-    train: Callable[[ResidualNet], None],
+    net: Net,
+    train: Callable[[Net], None],
     *,
     name: str,
     settings: object,
-    source: Path,
+    sources: Sequence[Path],
     cache: Path | None,
 ) -> None:
     """Run ``train(net)``, or load what an earlier call with equal ``settings`` and unchanged source files left."""
@@ -57,7 +60,7 @@ def trained(
         train(net)
         return
     digest = hashlib.sha256(repr(settings).encode())
-    for file in (source, Path(qat.__file__)):
+    for file in sources:
         digest.update(file.read_bytes())
     path = cache / f"{name}-{digest.hexdigest()[:16]}.pt"
     if path.is_file():

@@ -45,8 +45,7 @@ def test_a_layers_arrays_have_the_targets_figures_and_the_layers_bits() -> None:
     errors = {"noise_lsb": 0.25, "hybrid_level": 2, "voting": 3, "voting_level": 4, "voting_rule": "median"}
     shared = {"rows": 63, "adc_bits": 6, "dac_bits": 2, **errors}
     assert hardware.config(LEVELS, -127, 127) == AcimConfig(weight_bits=8, activation_bits=8, **shared)
-    all_cycles = {**shared, "voting_level": 3}  # of a layer that has no more
-    assert hardware.config(np.sign(LEVELS), 0, 15) == AcimConfig(weight_bits=2, activation_bits=4, **all_cycles)
+    assert hardware.config(np.sign(LEVELS), 0, 15) == AcimConfig(weight_bits=2, activation_bits=4, **shared)
     fixed = resolve("acim-28nm", ["weight_bits=4", "activation_bits=6"])
     assert isinstance(fixed, Preset)
     config = fixed.config(np.sign(LEVELS), 0, 15)
