@@ -38,7 +38,10 @@ def load_one_of(kinds: Sequence[type[Kind]], name: str, overrides: Iterable[str]
 def _kind_of(kinds: Sequence[type[Kind]], name: str) -> type[Kind]:
     """The kind whose preset has this name; of a file, that of the preset which it extends, else the one with most of
     its sections; the first where nothing tells."""
-    document = {} if name in names_of(kinds) else _document(Path(name))
+    known = names_of(kinds)
+    document = {} if name in known else _document(Path(name))
+    if document.get("extends", known[0]) not in known:
+        raise UserError(f"{name}: extends must be one of {', '.join(known)}, not {document['extends']!r:.40}")
     for kind in kinds:
         if {name, str(document.get("extends"))} & set(kind.family.names()):
             return kind

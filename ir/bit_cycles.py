@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import gcd
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,25 @@ class Cycles:
             return 0
         return self.voting if self._selected(weight_bit, digit, self.voting_level) else 1
 
+    def bits_of(self, digit: int) -> int:
+        """Bits of an activation in a digit: the highest digit may have fewer than ``dac_bits``."""
+        return min(self.dac_bits, self.activation_bits - digit * self.dac_bits)
+
     def votes_of(self, digit: int) -> int:
         """Conversions of a digit with all bits of a weight."""
-        return _counts(self)[0][digit]
+        return sum(_votes(self)[digit])
+
+    def busiest_of(self, digit: int, columns: int) -> int:
+        """Conversions of a digit by the busiest of the converters, each of which has ``columns`` columns side by side.
+        Weights fill the columns, bit by bit."""
+        votes, bits = _votes(self)[digit], self.weight_bits
+        whole, rest = divmod(columns, bits)
+        starts = range(0, bits, gcd(bits, columns))
+        return whole * sum(votes) + max(sum(votes[(start + k) % bits] for k in range(rest)) for start in starts)
 
     def digital_of(self, digit: int) -> int:
         """Digital cycles of a digit."""
-        return _counts(self)[1][digit]
+        return _votes(self)[digit].count(0)
 
     @property
     def count(self) -> int:
@@ -58,12 +71,17 @@ class Cycles:
     @property
     def conversions(self) -> int:
         """Conversions of one output and row tile."""
-        return sum(_counts(self)[0])
+        return sum(map(sum, _votes(self)))
 
     @property
     def digital_count(self) -> int:
         """Digital cycles."""
-        return sum(_counts(self)[1])
+        return sum(self.digital_of(digit) for digit in range(self.digits))
+
+    @property
+    def digital_products(self) -> int:
+        """Products of a bit of a weight and a bit of an activation in digital cycles, of one weight and activation."""
+        return sum(self.digital_of(digit) * self.bits_of(digit) for digit in range(self.digits))
 
     @property
     def digital_share(self) -> float:
@@ -75,10 +93,7 @@ class Cycles:
 
 
 @lru_cache(maxsize=256)
-def _counts(cycles: Cycles) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Conversions and digital cycles of every digit: layers share them, and a target is priced over and over."""
-    bits, digits = range(cycles.weight_bits), range(cycles.digits)
-    return (
-        tuple(sum(cycles.votes(bit, digit) for bit in bits) for digit in digits),
-        tuple(sum(cycles.digital(bit, digit) for bit in bits) for digit in digits),
-    )
+def _votes(cycles: Cycles) -> tuple[tuple[int, ...], ...]:
+    """``Cycles.votes`` of every digit, of each all weight bits: layers share them, and a target is priced over and
+    over."""
+    return tuple(tuple(cycles.votes(bit, digit) for bit in range(cycles.weight_bits)) for digit in range(cycles.digits))

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from apc.array_configs import MOST_DAC_BITS, acim_config, crossbar_config, narrowest_bits
+from apc.array_configs import acim_config, crossbar_config, narrowest_bits
 from apc.comparison.backend import Accuracy
 from apc.intervals import interval
 from apc.options import Progress, silent
 from apc.target_files import ArrayTarget
 from backends.crossbar.target import CrossbarTarget
+from backends.sram_acim.target import AcimTarget
 from ir.boundary import dequantise_output
 from ir.errors import UserError
 from ir.graph import Graph
@@ -19,6 +20,7 @@ from ir.ops import Conv
 
 if TYPE_CHECKING:
     from apc.comparison.data import Data
+    from simulator.analog.acim.config import AcimConfig
     from simulator.analog.network import AnalogNetwork
 
 
@@ -53,7 +55,18 @@ def _network(graph: Graph, target: ArrayTarget) -> AnalogNetwork:
 
     if isinstance(target, CrossbarTarget):
         return CrossbarNetwork(graph, lambda name, op: crossbar_config(op.weights, target, _signed(graph, name, op)))
-    return AcimNetwork(graph, lambda _, op: acim_config(target, narrowest_bits(op.weights), MOST_DAC_BITS))
+    return AcimNetwork(graph, lambda name, op: _acim_config(graph, name, op, target))
+
+
+def _acim_config(graph: Graph, name: str, op: Conv, target: AcimTarget) -> AcimConfig:
+    """Raises UserError where the target takes fewer bits of an activation than there are: it would not compute this."""
+    from simulator.analog.acim.network import driven_bits
+
+    x, taken = graph.type(graph.inputs(name)[0]), target.workload.activation_bits
+    bits = driven_bits(int(x.lo.min()) - op.zero_point, int(x.hi.max()) - op.zero_point)
+    if 0 < taken < bits:
+        raise UserError(f"workload.activation_bits is {taken}, but the layer's inputs have {bits}: take so many, or 0")
+    return acim_config(target, narrowest_bits(op.weights), bits)
 
 
 def _signed(graph: Graph, name: str, op: Conv) -> bool:

@@ -14,7 +14,7 @@ FACTOR = 3.0
 LARGEST_FACTOR = 1e6
 RESOLUTIONS = (
     *("workload.weight_bits", "workload.activation_bits", "array.cell_bits", "adc.adc_bits", "dac.dac_bits"),
-    *("hybrid.hybrid_level", "voting.voting_level"),
+    *("datasheet.datasheet_bits", "hybrid.hybrid_level", "voting.voting_level"),
 )
 """Figures in which a factor means nothing."""
 _SAME = 1e-9

@@ -17,6 +17,8 @@ from apc.nn.conversion import convert
 from apc.nn.engines import Software
 from apc.nn.errors import ConversionError
 from apc.nn.exporting import export
+from apc.nn.folding import fold_batch_norm
+from apc.nn.integer_sums import quantise_sums
 from apc.nn.prediction import predict_errors
 from apc.nn.presets import resolve
 from apc.nn.quantisation import Quantisation
@@ -32,7 +34,9 @@ __all__ = [
     "calibrate",
     "convert",
     "export",
+    "fold_batch_norm",
     "predict_errors",
+    "quantise_sums",
     "resolve",
     "restart",
     "summary",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from apc.nn.arguments import Arguments, recut
 from apc.nn.errors import ConversionError
 from apc.nn.quantisation import Quantisation
 from apc.nn.quantisers import ActivationQuantiser
@@ -21,8 +23,6 @@ CONVERTER_IMAGES = 64
 """Images that converters' ranges, and whatever else engines choose, are chosen on: the first ones."""
 BIN_SHIFT = 15
 """Low bits of a float32 that its bin does not tell: bins are 1/256 of an octave's start wide."""
-
-Inputs = tuple[torch.Tensor, ...]
 
 
 def simulated_layers(model: nn.Module) -> list[SimulatedLayer]:
@@ -36,21 +36,23 @@ def simulated_layers(model: nn.Module) -> list[SimulatedLayer]:
 def quantisers_of(model: nn.Module) -> dict[str, ActivationQuantiser]:
     """All quantisers of activations: of simulated layers by the layer's name, others by their own."""
     found = {name: module for name, module in model.named_modules() if isinstance(module, ActivationQuantiser)}
-    return {name.removesuffix("input_quantiser").rstrip("."): module for name, module in found.items()}
+    root = type(model).__name__.removeprefix("Simulated")
+    return {name.removesuffix("input_quantiser").rstrip(".") or root: module for name, module in found.items()}
 
 
 def calibrate(model: nn.Module, loader: Iterable[Any]) -> None:
     """Choose the scales of all layers' inputs from what the float model computes on all batches of ``loader``, then, in
     the order of the network, what engines choose from data (ranges of ADCs, fault statistics), on the first
-    ``CONVERTER_IMAGES`` images.
+    ``CONVERTER_IMAGES`` images. Warns of layers that are not called.
 
-    ``loader``: batches of inputs, or (inputs, labels) of which the latter are not read; inputs are a tensor or a tuple
-    of a model's arguments, images along the first axis; one tensor is one batch. How data are cut into batches
-    decides nothing. Modules are in evaluation mode meanwhile; noise begins anew with image 0. Raises ConversionError
-    for a model without simulated layers, and for data without an image or with NaN.
+    ``loader``: batches of inputs, or (inputs, labels) of which the latter are not read; inputs are a tensor, a tuple of
+    a model's arguments or a table of named ones, images along the first axis of all their tensors; one tensor is one
+    batch. How data are cut into batches decides nothing. Modules are in evaluation mode meanwhile; noise begins anew
+    with image 0. Raises ConversionError for a model without simulated layers, and for data without an image or with
+    NaN.
     """
     layers = simulated_layers(model)
-    first: list[Inputs] = []
+    first: list[Arguments] = []
     for layer in layers:
         layer.forget_engine()
     quantisers = quantisers_of(model)
@@ -59,9 +61,10 @@ def calibrate(model: nn.Module, loader: Iterable[Any]) -> None:
         for quantiser, observer in zip(quantisers.values(), observers, strict=True):
             quantiser.observer = observer
         try:
-            for inputs in _recut(_batches(loader), TOGETHER):
-                model(*_on(model, inputs))
-                if len(first) * TOGETHER < CONVERTER_IMAGES:
+            batches = [loader] if isinstance(loader, torch.Tensor) else loader
+            for inputs in recut(map(Arguments.of_batch, batches), TOGETHER):
+                inputs.on(model).given_to(model)
+                if sum(map(len, first)) < CONVERTER_IMAGES and (not first or first[0].fits(inputs)):
                     first.append(inputs)
         finally:
             for quantiser in quantisers.values():
@@ -70,7 +73,8 @@ def calibrate(model: nn.Module, loader: Iterable[Any]) -> None:
             raise ConversionError("calibration: holds no image, give at least one")
         for quantiser, observer in zip(quantisers.values(), observers, strict=True):
             observer.set_range(quantiser)
-        _settle(model, layers, _joined(first))
+        _warn_of([name for name, observer in zip(quantisers, observers, strict=True) if not observer.called])
+        _settle(model, layers, Arguments.joined(first))
     restart(model)
 
 
@@ -79,17 +83,27 @@ def restart(model: nn.Module, first_image: int = 0) -> None:
     simulated_layers(model)[0].calls.images.restart(first_image)
 
 
-def _settle(model: nn.Module, layers: list[SimulatedLayer], inputs: Inputs) -> None:
+def _settle(model: nn.Module, layers: list[SimulatedLayer], inputs: Arguments) -> None:
     if not any(layer.is_calibrated and layer.engine.calibrates for layer in layers):
         return
     restart(model)
     for layer in layers:
         layer.settling = True
     try:
-        model(*_on(model, inputs))
+        inputs.on(model).given_to(model)
     finally:
         for layer in layers:
             layer.settling = False
+
+
+def _warn_of(idle: list[str]) -> None:
+    """Of layers that nothing calls: libraries' own attention reads the weights of its layers."""
+    if idle:
+        warnings.warn(
+            f"calibration calls no layer {', '.join(idle)}: nothing of it is simulated, even where its weights are "
+            "read: exclude it",
+            stacklevel=3,
+        )
 
 
 class _Observed:
@@ -98,11 +112,13 @@ class _Observed:
 
     def __init__(self, name: str, quantisation: Quantisation) -> None:
         self._name, self._quantisation = name, quantisation
+        self.called = False
         self._signed, self._largest = False, 0.0
         self._sum, self._count = 0.0, 0
         self._bins = torch.zeros(1 << (31 - BIN_SHIFT), dtype=torch.int64)
 
     def see(self, x: torch.Tensor) -> None:
+        self.called = True
         if not x.numel():
             return
         sizes = x.float().abs().flatten().cpu()
@@ -130,43 +146,6 @@ class _Observed:
         place = int(torch.searchsorted(self._bins.cumsum(0), rank))
         end = torch.tensor((place + 1) << BIN_SHIFT, dtype=torch.int32).view(torch.float32)
         return min(float(end), self._largest)
-
-
-def _batches(loader: Iterable[Any]) -> Iterator[Inputs]:
-    """The model's arguments, batch by batch."""
-    for batch in [loader] if isinstance(loader, torch.Tensor) else loader:
-        inputs = batch[0] if isinstance(batch, list | tuple) and len(batch) else batch
-        arguments = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
-        if not all(isinstance(argument, torch.Tensor) and argument.ndim for argument in arguments):
-            kind = type(batch).__name__
-            raise ConversionError(f"calibration: batches must be tensors or (inputs, labels), not {kind}")
-        yield arguments
-
-
-def _recut(batches: Iterable[Inputs], size: int) -> Iterator[Inputs]:
-    """The same images in batches of ``size``, the last one smaller."""
-    waiting: list[Inputs] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(len(part[0]) for part in waiting) < size:
-            continue
-        together = _joined(waiting)
-        whole = len(together[0]) // size * size
-        for start in range(0, whole, size):
-            yield tuple(argument[start : start + size] for argument in together)
-        waiting = [tuple(argument[whole:] for argument in together)]
-    if waiting and len((rest := _joined(waiting))[0]):
-        yield rest
-
-
-def _joined(parts: list[Inputs]) -> Inputs:
-    return tuple(torch.cat(arguments) for arguments in zip(*parts, strict=True))
-
-
-def _on(model: nn.Module, inputs: Inputs) -> Inputs:
-    """``inputs`` where the model's parameters are."""
-    device = next(model.parameters()).device
-    return tuple(argument.to(device) for argument in inputs)
 
 
 @contextmanager

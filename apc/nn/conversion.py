@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from apc.nn.attention import PROJECTIONS, SimulatedMultiheadAttention
 from apc.nn.calibration import calibrate
+from apc.nn.copying import copy_of
 from apc.nn.errors import ConversionError
 from apc.nn.images import CountImages, Images
 from apc.nn.modules import SimulatedConv1d, SimulatedConv2d, SimulatedLinear, adopt
@@ -51,16 +51,20 @@ def convert(
     depend on its place among all that could be simulated.
 
     Raises ConversionError, one line, for a layer that hardware cannot hold, for layers with weights that cannot be
-    simulated and are not excluded, for a model that is converted already, and where no layer is simulated.
+    simulated and are not excluded, for a pattern that nothing matches, for a model that is converted already, and where
+    no layer is simulated.
     """
     if any(isinstance(module, SimulatedLayer) for module in model.modules()):
         raise ConversionError(f"{type(model).__name__}: is converted already, convert the original")
-    conversion = _Conversion(Selection(hardware, quantisation, exclude), seed)
-    converted = conversion.module("", copy.deepcopy(model))
+    selection = Selection(hardware, quantisation, exclude)
+    modules = dict(model.named_modules(remove_duplicate=False))
+    selection.require_matches([name for name, module in modules.items() if _kind(module)], modules)
+    conversion = _Conversion(selection, seed)
+    converted = conversion.module("", copy_of(model))
     if not conversion.simulated:
         raise ConversionError(f"{type(model).__name__}: no layer gets hardware, check the patterns and exclusions")
     converted.register_forward_pre_hook(CountImages(conversion.images), with_kwargs=True)
-    data = calibration if calibration is not None or example is None else [(example,)]
+    data = calibration if calibration is not None or example is None else [(example, None)]
     if data is not None:
         calibrate(converted, data)
     return converted
@@ -114,7 +118,7 @@ class _Conversion:
 
     def _setting(self, name: str, module: nn.Module, hardware: Hardware, place: int) -> Setting:
         quantisation = self._selection.quantisation(name, module, hardware)
-        return Setting(name, hardware, quantisation, (self._seed, place), self.images)
+        return Setting(name or type(module).__name__, hardware, quantisation, (self._seed, place), self.images)
 
 
 def _kind(module: nn.Module) -> type[nn.Module] | None:

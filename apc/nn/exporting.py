@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from apc.files import atomic_write
 from apc.frontend.torch_export import traced, without_traces
+from apc.nn.arguments import Arguments
 from apc.nn.calibration import quantisers_of, simulated_layers
 from apc.nn.errors import ConversionError
 from apc.nn.images import CountImages
@@ -27,9 +29,10 @@ def export(model: nn.Module, example: Any, path: str | Path | None = None) -> on
 
     ``example``: a tensor of images or a tuple of the model's arguments; any number of images may be run. With scales
     that are powers of two (``Quantisation``), integer arithmetic, which ``apc compile`` makes of the layers, equals
-    torch's bit for bit where sums stay below 2^24 steps of their grid; batch norms behind layers are exported as they
-    are. Inputs and weights have at most 8 bits. Raises ConversionError for more, for a model that is not calibrated,
-    and UserError where torch cannot export it.
+    torch's bit for bit where sums stay below 2^24 steps of their grid. Batch norms behind layers are exported as they
+    are, which no integers equal: fold them before conversion (`fold_batch_norm`). Inputs and weights have at most 8
+    bits. Raises ConversionError for more and for a model that is not calibrated, and UserError where torch cannot
+    export it or ``path`` cannot be written.
     """
     frozen = copy.deepcopy(model)
     for layer in simulated_layers(frozen):
@@ -43,8 +46,10 @@ def export(model: nn.Module, example: Any, path: str | Path | None = None) -> on
         if isinstance(hook, CountImages):
             del frozen._forward_pre_hooks[key], frozen._forward_pre_hooks_with_kwargs[key]
     device = next(model.parameters()).device
-    given = example if isinstance(example, tuple) else (example,)
-    arguments = tuple(_two_or_more(argument).to(device) for argument in given)
+    given = Arguments.of(example)
+    if given.named or len(given.tensors()) != len(given.positional):
+        raise ConversionError(f"{type(model).__name__}: give the example's tensors by position, a tuple of them")
+    arguments = tuple(_two_or_more(argument).to(device) for argument in given.tensors())
     proto = traced(
         frozen,
         arguments,
@@ -61,7 +66,8 @@ def export(model: nn.Module, example: Any, path: str | Path | None = None) -> on
     proto = without_traces(proto)
     proto.ir_version = min(proto.ir_version, IR_VERSION)
     if path is not None:
-        Path(path).write_bytes(proto.SerializeToString(deterministic=True))
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return proto
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from apc.nn.arguments import Arguments
 from apc.nn.calibration import simulated_layers
 from apc.nn.error_flow import Call, find_rounding, recorded, slopes
 from apc.nn.errors import ConversionError
@@ -54,7 +55,8 @@ class Prediction:
 
 def predict_errors(model: nn.Module, inputs: Any, *, seed: int = 0) -> Prediction:
     """What the hardware of a calibrated model, made by ``apc.nn.convert``, does to its outputs on ``inputs`` (its
-    argument, images first, or a tuple of arguments), from one pass and its derivatives instead of many simulations.
+    argument, images first, a tuple of arguments or a table of named ones), from one pass and its derivatives instead of
+    many simulations.
 
     The quantised software model runs on the inputs. Every layer's integers give mean and variance of the error of each
     of its sums: in SRAM arrays in closed form (what is static is that of the model's own arrays), on other hardware as
@@ -68,7 +70,7 @@ def predict_errors(model: nn.Module, inputs: Any, *, seed: int = 0) -> Predictio
     soft = copy.deepcopy(model).eval().requires_grad_(True)
     calls: list[Call] = []
     with torch.enable_grad(), recorded(dict(zip(simulated_layers(soft), originals, strict=True)), calls):
-        outputs = soft(*(inputs if isinstance(inputs, tuple) else (inputs,)))
+        outputs = Arguments.of(inputs).given_to(soft)
     if not isinstance(outputs, torch.Tensor):
         raise ConversionError(f"{type(model).__name__}: gives {type(outputs).__name__}, but errors are of one tensor")
     return _prediction(calls, outputs.flatten(1), seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,13 @@ import numpy as np
 from apc.array_configs import acim_config, crossbar_config, narrowest_bits
 from apc.nn.associative import RtmAp
 from apc.nn.engines import Engine, build_engine, stated_quantisation
-from apc.nn.errors import ConversionError
 from apc.nn.quantisation import Quantisation
+from apc.target_files import TARGETS, ArrayTarget, load_one_of
 from backends.crossbar.target import CrossbarTarget
-from backends.sram_acim.target import AcimTarget
 from backends.target import Target
 from simulator.analog.acim.config import AcimConfig
 from simulator.analog.config import CrossbarConfig
 from simulator.analog.unfold import Geometry
-
-KINDS: tuple[type[Target | CrossbarTarget | AcimTarget], ...] = (Target, CrossbarTarget, AcimTarget)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +25,7 @@ class Preset:
     """The arrays of a cost target. A layer's weights and inputs have the bits that the target sets, else their own, and
     accuracy and cost come from one set of figures."""
 
-    target: CrossbarTarget | AcimTarget
+    target: ArrayTarget
 
     def __repr__(self) -> str:
         return f"Preset({self.target.name})"
@@ -42,37 +38,14 @@ class Preset:
         return acim_config(self.target, narrowest_bits(levels), (high - low).bit_length())
 
 
-def names() -> list[str]:
-    """Of all presets, kind by kind."""
-    return [name for kind in KINDS for name in kind.family.names()]
-
-
 def resolve(name: str | Path, overrides: Iterable[str] = ()) -> RtmAp | Preset:
     """The hardware that a preset's name or a target's .toml file stands for, with ``overrides`` ("KEY=VALUE").
 
     Raises UserError for an unknown name, and for a file or an override that is unusable.
     """
     changes = tuple(overrides)
-    kind = _kind(name)
-    if issubclass(kind, Target):
-        return RtmAp(target=name, overrides=changes)
-    return Preset(kind.load(name, changes))
-
-
-def _kind(name: str | Path) -> type[Target | CrossbarTarget | AcimTarget]:
-    """What ``name`` is one of: the kind whose preset it is or extends, or most of whose sections its file has."""
-    for kind in KINDS:
-        if str(name) in kind.family.names():
-            return kind
-    path = Path(name)
-    if path.suffix != ".toml":
-        raise ConversionError(f"hardware '{name}': name a target's .toml file or one of {', '.join(names())}")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConversionError(f"{path}: cannot be read as TOML ({error}): give a target's file") from None
-    base = document.get("extends")
-    return max(KINDS, key=lambda kind: (base in kind.family.names(), len(kind.family.sections.keys() & document)))
+    target = load_one_of(TARGETS, str(name), changes)
+    return RtmAp(target=name, overrides=changes) if isinstance(target, Target) else Preset(target)
 
 
 @build_engine.register

@@ -10,17 +10,17 @@ from functools import singledispatch
 import numpy as np
 
 from apc.accounting import Accounts
+from apc.comparison.arrays import array_cost
 from apc.nn.associative import RtmAp
 from apc.nn.errors import ConversionError
 from apc.nn.layer_program import OUTPUT, layer_graph, layer_program
 from apc.nn.presets import Preset
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.uses import LayerUse
-from backends.cost import CostReport, LayerCost
-from backends.crossbar.cost import crossbar_cost
+from apc.target_files import ArrayTarget
+from backends.cost import LayerCost
 from backends.crossbar.target import CrossbarTarget, load_crossbar
-from backends.sram_acim.cost import acim_cost
-from backends.sram_acim.target import AcimTarget, load_acim
+from backends.sram_acim.target import load_acim
 from backends.workload import LayerWork, layer_works
 from ir.errors import UserError
 from simulator.analog.acim.config import AcimConfig
@@ -30,7 +30,6 @@ from simulator.analog.crossbar_network import fitted
 CROSSBAR, ACIM = "crossbar-rram-22nm", "acim-22nm"
 """The targets whose figures price a configuration that belongs to none."""
 MOST_CELL_BITS = 8
-ArrayTarget = CrossbarTarget | AcimTarget
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def prices(uses: Sequence[LayerUse]) -> list[Price | None]:
         if target is not None:
             chips.setdefault(str(target.as_table()), (target, []))[1].append(use)
     for target, members in chips.values():
-        report = _report([layer_work(use) for use in members], target)
+        report = array_cost([layer_work(use) for use in members], target)
         result |= {layer.name: _array_price(layer, target) for layer in report.layers}
     return [result.get(use.name) for use in uses]
 
@@ -146,10 +145,6 @@ def _planes(use: LayerUse, bits: int) -> int:
         return bits
     own = fitted(hardware, *use.span)
     return own.input_slices if own.adc_per_input_slice else 1
-
-
-def _report(works: Sequence[LayerWork], target: ArrayTarget) -> CostReport:
-    return crossbar_cost(works, target) if isinstance(target, CrossbarTarget) else acim_cost(works, target)
 
 
 def _array_price(layer: LayerCost, target: ArrayTarget) -> Price:

@@ -24,7 +24,7 @@ class Quantisation:
 
     Inputs have ``activation_bits`` (1 to 16): from 0 to 2^b - 1 where calibration sees none below 0, else from
     -(2^(b-1) - 1) to 2^(b-1) - 1; what is beyond is clipped. ``activation_scale``: "max", nothing that calibration sees
-    is clipped; "percentile", all but the largest magnitudes beyond ``percentile`` (over 0, to 100); "learned", LSQ.
+    is clipped; "percentile", all but the largest magnitudes beyond ``percentile`` (50 to 100); "learned", LSQ.
     ``power_of_two``: all scales are powers of two, so that float32 arithmetic is exact (docs of
     ``apc.quantize.exact``).
 
@@ -46,8 +46,8 @@ class Quantisation:
         self._check_choice("activation_scale", self.activation_scale, ACTIVATION_SCALES)
         self._check_bits("weight_bits", self.weight_bits, 2)
         self._check_bits("activation_bits", self.activation_bits, 1)
-        if not 0 < self.percentile <= 100:
-            raise ConversionError(f"percentile = {self.percentile}: must be over 0, at most 100")
+        if not 50 <= self.percentile <= 100:
+            raise ConversionError(f"percentile = {self.percentile}: must be from 50 to 100 (percent)")
         if self.weight_scale == "learned" and self.weights != "int":
             raise ConversionError(f"weight_scale = learned with weights = {self.weights}: use weights = int, or max")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -35,6 +35,17 @@ class Selection:
         self._excluded = [exclude] if isinstance(exclude, str | type) else list(exclude)
         self._resolve = cache(_resolve)
 
+    def require_matches(self, layers: Collection[str], modules: Collection[str]) -> None:
+        """Raise ConversionError for a pattern that no name of a layer matches, or, of those to exclude, of a module."""
+        for option, chosen in (("hardware", self._hardware), ("quantisation", self._quantisation)):
+            for pattern in chosen if isinstance(chosen, Mapping) else ():
+                _require_match(f"{option} {{{pattern!r}: ...}}", pattern, layers)
+        for wanted in self._excluded:
+            if isinstance(wanted, str):
+                _require_match(f"exclude {wanted!r}", wanted, modules)
+            elif not isinstance(wanted, type):
+                raise ConversionError(f"exclude {wanted!r:.60}: must be a pattern of names or a class of modules")
+
     def excludes(self, name: str, module: nn.Module) -> bool:
         """Whether a module, and what is in it, stays as it is."""
         return any(
@@ -63,7 +74,16 @@ class Selection:
 def _choose(chosen: Any, name: str, module: nn.Module) -> Any:
     if isinstance(chosen, Mapping):
         return next((value for pattern, value in chosen.items() if fnmatchcase(name, pattern)), None)
-    return chosen(name, module) if callable(chosen) else chosen
+    return chosen(name, module) if callable(chosen) and not isinstance(chosen, type) else chosen
+
+
+def _require_match(what: str, pattern: object, names: Collection[str]) -> None:
+    if not isinstance(pattern, str):
+        raise ConversionError(f"{what}: must be a pattern of names; choose by class with a function of name and module")
+    if not any(fnmatchcase(name, pattern) for name in names):
+        inside = any(name.startswith(f"{pattern}.") for name in names)
+        hint = f"write '{pattern}.*'" if inside else f"they are named like {', '.join(sorted(filter(None, names))[:3])}"
+        raise ConversionError(f"{what}: no layer has such a name, {hint}")
 
 
 def _resolve(name: str) -> Hardware:

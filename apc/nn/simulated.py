@@ -211,7 +211,8 @@ class SimulatedLayer(nn.Module):
     def _grid_bias(self, unit: torch.Tensor) -> torch.Tensor | None:
         if self.bias is None or not self.quantisation.power_of_two:
             return self.bias
-        return straight_through(self.bias, torch.round(self.bias.detach() / unit) * unit)
+        on_grid = (torch.round(self.bias.detach() / unit) * unit).to(self.bias.dtype)
+        return straight_through(self.bias, on_grid)
 
     def get_extra_state(self) -> dict[str, Any]:
         return self.device.state()

@@ -137,11 +137,12 @@ class Summary:
 def summary(model: nn.Module, example: Any) -> Summary:
     """Layer by layer, what a model made by ``apc.nn.convert`` takes and costs for one image.
 
-    ``example``: the model's argument, images first, or a tuple of arguments; a few images are enough. Costs are those
-    of the models that ``apc compare`` uses, with the target of a preset or, for a configuration, the figures of a
-    default target of its kind with the configuration's sizes and bits; associative processors compile every layer,
-    which takes its time. Layers whose inputs have no range yet are priced with that of the example. Code errors are
-    predicted for calibrated layers in SRAM arrays, from their first call. Neither modes nor noise of the model change.
+    ``example``: the model's argument, images first, a tuple of arguments or a table of named ones; a few images are
+    enough. Costs are those of the models that ``apc compare`` uses, with the target of a preset or, for a
+    configuration, the figures of a default target of its kind with the configuration's sizes and bits; associative
+    processors compile every layer, which takes its time. Layers whose inputs have no range yet are priced with that
+    of the example. Code errors are predicted for calibrated layers in SRAM arrays, from their first call. Neither modes
+    nor noise of the model change.
     Raises UserError for a layer that its hardware cannot hold.
     """
     code_errors: dict[nn.Module, float | None] = {}

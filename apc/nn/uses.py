@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from apc.nn.arguments import Arguments
 from apc.nn.quantisers import ActivationQuantiser
 from apc.nn.simulated import SimulatedLayer
 
@@ -82,8 +83,8 @@ def integers(layer: SimulatedLayer, x: torch.Tensor) -> torch.Tensor:
 
 
 def layer_uses(model: nn.Module, example: Any, seen: Seen | None = None) -> list[LayerUse]:
-    """The layers with weights that ``example`` (the model's argument, or a tuple of them) passes, in that order.
-    ``seen``, too, is told of them, one call after the other."""
+    """The layers with weights that ``example`` (the model's argument, a tuple of them, or a table of named ones)
+    passes, in that order. ``seen``, too, is told of them, one call after the other."""
     names = {module: name for name, module in model.named_modules()}
     uses: dict[nn.Module, LayerUse] = {}
 
@@ -96,9 +97,8 @@ def layer_uses(model: nn.Module, example: Any, seen: Seen | None = None) -> list
         if seen is not None:
             seen(layer, x, y)
 
-    arguments = example if isinstance(example, tuple) else (example,)
     with observed(model, note):
-        model(*arguments)
+        Arguments.of(example).given_to(model)
     return list(uses.values())
 
 

@@ -28,8 +28,9 @@ def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> d
     array        word lines (C V^2, as far as a row's digit goes) and cells whose product is not 0
     dac          drivers of rows that are on, or a DAC a row
     adc          converters, every vote; the charge of a cycle is held for all of its votes
-    digital      products and adder trees of digital cycles
-    shift_add    a result of every cycle, shifted and added; counting votes costs an addition of a code each
+    digital      digital cycles: products, adder trees, and adding up the cycles, which published macros do too
+    shift_add    the code of every other cycle, and the sum of the digital ones, shifted and added; counting votes costs
+                 an addition of a code each
     adder_tree   adding up an output's arrays
     """
     target, cycles = run.target, load.cycles
@@ -38,7 +39,9 @@ def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> d
     rows_read = positions * place.arrays * place.used_rows
     rows_on = rows_read * sum(load.drive[digit] for digit in load.converted_digits)
     width, macs = sum_width(target, load), sums * work.rows
-    repeated = cycles.conversions - (cycles.count - cycles.digital_count)
+    converted = cycles.count - cycles.digital_count
+    added = converted + (1 if converted and cycles.digital_count else 0)
+    repeated = cycles.conversions - converted
     drivers = (
         rows_read * len(load.converted_digits) * dac.dac_bits * dac.dac_bit_J
         if dac.dac_bits > 1
@@ -48,25 +51,22 @@ def array_energy_J(run: Run, work: LayerWork, place: Placement, load: Load) -> d
         "array": (rows_on * array.columns * array.wordline_F + macs * load.products * array.cell_F) * joule_F,
         "dac": drivers,
         "adc": sums * place.row_parts * cycles.conversions * run.adc.energy_J,
-        "digital": macs * cycles.digital_count * cycles.dac_bits * target.hybrid.digital_mac_J,
-        "shift_add": sums
-        * place.row_parts
-        * (cycles.count * width + repeated * target.adc.adc_bits)
-        * target.adders.adder_J,
+        "digital": macs * cycles.digital_products * target.hybrid.digital_mac_J,
+        "shift_add": sums * place.row_parts * (added * width + repeated * target.adc.adc_bits) * target.adders.adder_J,
         "adder_tree": sums * (place.row_parts - 1) * width * target.adders.adder_J,
     }
 
 
 def array_time_s(run: Run, work: LayerWork, load: Load) -> float:
-    """Digits one after another, all arrays at once: settling and the conversions of a converter's columns, beside the
-    digital cycles."""
+    """Digits one after another, all arrays at once: settling and the conversions of the busiest converter, beside the
+    digital cycles, a bit of the digit after another with all columns at once."""
     target, cycles = run.target, load.cycles
     seconds = 0.0
     for digit in range(cycles.digits):
-        votes = cycles.votes_of(digit)
-        each = target.adc.columns_per_adc * run.adc.time_s / cycles.weight_bits
-        analog = target.array.settle_s + votes * each if votes else 0.0
-        seconds += max(analog, cycles.digital_of(digit) * target.hybrid.digital_cycle_s)
+        conversions = cycles.busiest_of(digit, target.adc.columns_per_adc)
+        analog = target.array.settle_s + conversions * run.adc.time_s if conversions else 0.0
+        digital = cycles.bits_of(digit) * target.hybrid.digital_cycle_s if cycles.digital_of(digit) else 0.0
+        seconds += max(analog, digital)
     return work.positions * seconds
 
 
@@ -80,7 +80,7 @@ def array_events(work: LayerWork, place: Placement, load: Load) -> dict[str, flo
         "macs": macs,
         "array_reads": positions * place.arrays * len(load.converted_digits),
         "conversions": positions * work.outputs * work.groups * place.row_parts * cycles.conversions,
-        "digital_macs": macs * cycles.digital_count * cycles.dac_bits,
+        "digital_macs": macs * cycles.digital_products,
         "cells": float(work.rows * work.outputs * work.groups * place.weight_bits),
         "utilisation": place.utilisation,
     }

@@ -70,12 +70,12 @@ class Adc:
 @dataclass(frozen=True)
 class Hybrid:
     """Cycles that are computed digitally, beside the converters: those of the ``hybrid_level`` highest weights. A bit
-    of a weight times a bit of an activation, added up, takes ``digital_mac_J``; all columns of an array take
-    ``digital_cycle_s`` a cycle."""
+    of a weight times a bit of an activation, added up, takes ``digital_mac_J``; a bit of the activations with all
+    columns of an array at once takes ``digital_cycle_s``."""
 
-    hybrid_level: int = whole("level", 0, 32)
+    hybrid_level: int = whole("level", 0, 31)
     digital_mac_J: float = real("J per product of two bits", 0, 1)
-    digital_cycle_s: float = real("s per cycle", 0, 1)
+    digital_cycle_s: float = real("s per bit of the activations", 0, 1)
     digital_area_m2: float = real("m2 per cell of a column with digital cycles", 0, 1)
 
 
@@ -83,8 +83,8 @@ class Hybrid:
 class Voting:
     """Conversions of one charge whose majority (``mode``) or ``median`` counts, in the cycles of ``voting_level``."""
 
-    voting: int = whole("conversions, odd", 1, 255)
-    voting_level: int = whole("level", 0, 32)
+    voting: int = whole("conversions, odd", 1, 31)
+    voting_level: int = whole("level", 0, 31)
     voting_rule: str = word("mode", "median")
 
 

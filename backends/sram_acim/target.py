@@ -62,6 +62,8 @@ class AcimTarget(FileTarget):
             return f"adc.columns_per_adc is {shared}, more than array.columns ({columns})"
         if self.voting.voting % 2 == 0:
             return f"voting.voting is {self.voting.voting}: a majority needs an odd number of conversions"
+        if self.voting.voting > 1 and not self.voting.voting_level:
+            return f"voting.voting_level is 0: no cycle votes, though voting.voting is {self.voting.voting}"
         return ""
 
 

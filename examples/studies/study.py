@@ -91,11 +91,11 @@ def run_study(
     if images:
         cores = len(os.sched_getaffinity(0))
         parser.add_argument(
-            "--workers", type=int, default=cores, help="processes (default: as many as there are cores)"
+            "--workers", type=count, default=cores, help="processes (default: as many as there are cores)"
         )
-        parser.add_argument("--images", type=int, help=f"test images of a point (default: {images})")
+        parser.add_argument("--images", type=count, help=f"test images of a point (default: {images})")
     if seeds:
-        parser.add_argument("--seeds", type=int, help=f"arrays programmed for a point (default: {seeds})")
+        parser.add_argument("--seeds", type=count, help=f"arrays programmed for a point (default: {seeds})")
     if networks:
         parser.add_argument("--network", choices=networks, help="one of them (default: all)")
     args = parser.parse_args()
@@ -104,6 +104,14 @@ def run_study(
     study(Study(args.output, args.cache, args.quick, args.images, args.seeds, args.workers, chosen))
     files = ", ".join(sorted(path.name for path in args.output.iterdir()))
     print(f"{args.output}: {files}; {time.perf_counter() - start:.0f} s")
+
+
+def count(text: str) -> int:
+    """A number of things on the command line: at least one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is too few: at least 1 is needed")
+    return value
 
 
 def in_processes(work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:

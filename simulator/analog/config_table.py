@@ -44,8 +44,7 @@ class ConfigTable:
         return cls.from_table(table, str(path))
 
     def as_table(self) -> dict[str, Any]:
-        """What differs from the defaults or not, all fields, as JSON and TOML hold it (no None; infinity is
-        ``"inf"``)."""
+        """All fields, as JSON and TOML hold them: no None, and infinity is ``"inf"``."""
         return {name: _plain(value) for name, value in vars(self).items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""What the rows of an array see: windows of images as columns of a matrix, in float64."""
+"""What the rows of an array see of images: a row at a time, or windows as columns of a matrix, in float64."""
 
 from __future__ import annotations
 

@@ -46,3 +46,10 @@ def test_what_is_no_target() -> None:
         load_one_of(ARRAYS, "rtm-ap-published")
     with pytest.raises(UserError, match="missing.toml: cannot read the target file"):
         load_one_of(TARGETS, "missing.toml")
+
+
+def test_a_file_extends_a_preset_of_any_of_the_kinds(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "mine"\nextends = "acim-22"\n', encoding="utf-8")
+    with pytest.raises(UserError, match="mine.toml: extends must be one of .*crossbar-isaac, .*acim-22nm.* 'acim-22'"):
+        load_one_of(ARRAYS, str(mine))

@@ -137,3 +137,4 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             exec(compile(snippet, f"docs/nn.md, snippet {number + 1}", "exec"), names)
     assert names["accuracy"](names["model"]) > 0.9
     assert names["after"] > names["before"]
+    assert names["difference"] == 0

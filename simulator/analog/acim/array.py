@@ -9,6 +9,7 @@ import torch
 
 from simulator.analog.acim.config import AcimConfig, AcimConfigError
 from simulator.analog.acim.layer import AcimLayer
+from simulator.analog.shapes import real_numbers
 
 
 class AcimArray:
@@ -16,7 +17,7 @@ class AcimArray:
     all noise. Raises AcimConfigError for weights that do not fit."""
 
     def __init__(self, weights: np.ndarray, config: AcimConfig, seed: int | Sequence[int] = 0) -> None:
-        weights = np.asarray(weights)
+        weights = real_numbers("weights", weights, AcimConfigError)
         if weights.ndim != 2 or not weights.size:
             raise AcimConfigError(f"weights: shape {weights.shape} must be (out, in), neither of them 0")
         self.config, self._inputs = config, weights.shape[1]
@@ -46,7 +47,7 @@ class AcimArray:
         return np.ascontiguousarray(values[..., 0].transpose(2, 3, 4, 1, 0))
 
     def _images(self, x: np.ndarray) -> torch.Tensor:
-        columns = np.asarray(x)
+        columns = real_numbers("x", x, AcimConfigError)
         if columns.ndim not in (1, 2) or len(columns) != self._inputs:
             raise AcimConfigError(f"x: shape {columns.shape} must be ({self._inputs}, n) or ({self._inputs},)")
         top = (1 << self.config.activation_bits) - 1

@@ -16,6 +16,8 @@ TOGETHER = 1 << 20
 """Probabilities that are held at once."""
 FINE = 512
 """Nodes on either side of 0 where codes jump with the static error, not smoothed by noise."""
+FINEST = 4096
+"""The most, where noise hardly smooths."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ class ErrorModel:
     @cached_property
     def _rule(self) -> tuple[np.ndarray, np.ndarray]:
         """Nodes and weights of the trapezoidal rule, which is as good as exact where steps are half of what is smooth:
-        the noise."""
+        the noise, unless that is below 1/200 of the static error."""
         static, noise = float(self.sigma.max()), self.config.noise_sigma_lsb
         if not static:
             return np.zeros(1), np.ones(1)
-        number = int(np.ceil(REACH / min(0.5, 0.5 * noise / static))) if noise else FINE
+        number = int(np.ceil(min(FINEST, REACH / min(0.5, 0.5 * noise / static)))) if noise else FINE
         nodes = np.linspace(-REACH, REACH, 2 * number + 1)
         weights = np.exp(-(nodes**2) / 2)
         return nodes, weights / weights.sum()

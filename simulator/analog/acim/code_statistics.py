@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betainc, ndtr
 
 REACH = 9.0
-"""Standard deviations beyond which there is nothing: simulated noise ends at 8.6."""
+"""Standard deviations beyond which there is nothing: simulated noise ends at 6.8."""
 
 
 def code_distribution(values: np.ndarray, sigma: np.ndarray | float, top: int) -> tuple[np.ndarray, np.ndarray]:

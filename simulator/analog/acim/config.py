@@ -101,6 +101,8 @@ class AcimConfig(ConfigTable):
             return f"noise_percent_fs = {self.noise_percent_fs}: noise_lsb = {self.noise_lsb} says the same, give one"
         if self.voting % 2 == 0:
             return f"voting = {self.voting}: must be odd, so that there is a middle"
+        if self.voting > 1 and not self.voting_level:
+            return f"voting_level = 0: no cycle votes, though voting = {self.voting}: {self.cycles.most_level} is all"
         if self.full_scale > MOST_FULL_SCALE:
             return f"rows = {self.rows}: with dac_bits = {self.dac_bits} beyond a full scale of 2^24, use fewer"
         return None

@@ -18,7 +18,7 @@ from simulator.analog.partition import RowPart
 from simulator.analog.threads import in_parts
 from simulator.analog.unfold import POSITIONS
 
-LARGEST_SUM = 1 << 62
+LARGEST_SUM = LAST_POSITION = 1 << 62
 NO_OUTPUTS = np.empty((0, 0, 0))
 NO_VALUES = np.empty((0, 0, 0, 0, 0), np.int32)
 NO_COUNTS = np.empty((0, 0, 0), np.int64)
@@ -61,10 +61,8 @@ class Conversions:
     def outputs(self, images: np.ndarray, size: tuple[int, int], first_image: int) -> np.ndarray:
         """float64 (images, groups * outputs, positions): the decoded sums of all conversions."""
         out = np.empty((len(images), self._channels, size[0] * size[1]))
-        for start, planes, positions in self._parts(images, size):
-            part = out[start : start + positions // out.shape[2]]
-            place = (positions, (first_image + start) * out.shape[2])
-            self._convert(planes, self._arrays, place, kernels.Sinks(part, NO_VALUES, NO_COUNTS))
+        for some, planes, place in self._parts(images, size, first_image):
+            self._convert(planes, self._arrays, place, kernels.Sinks(out[some], NO_VALUES, NO_COUNTS))
         return out
 
     def codes(self, images: np.ndarray, size: tuple[int, int], first_image: int) -> np.ndarray:
@@ -81,8 +79,8 @@ class Conversions:
         """int64[weight bits, digits, full scale + 1]: how often each sum occurs."""
         shape = (*self._arrays.votes.shape, self._config.full_scale + 1)
         total = np.zeros(shape, np.int64)
-        for _, planes, positions in self._parts(images, size):
-            self._convert(planes, self._digital, (positions, 0), kernels.Sinks(NO_OUTPUTS, NO_VALUES, total))
+        for _, planes, place in self._parts(images, size, 0):
+            self._convert(planes, self._digital, place, kernels.Sinks(NO_OUTPUTS, NO_VALUES, total))
         return total
 
     def _values(
@@ -91,21 +89,25 @@ class Conversions:
         each = size[0] * size[1]
         shape = (self._channels, len(self._rows), *arrays.votes.shape)
         out = np.empty((len(images), *shape, each), np.int32)
-        for start, planes, positions in self._parts(images, size):
-            part = np.empty((*shape, positions), np.int32)
-            place = (positions, (first_image + start) * each)
+        for some, planes, place in self._parts(images, size, first_image):
+            part = np.empty((*shape, place[0]), np.int32)
             self._convert(planes, arrays, place, kernels.Sinks(NO_OUTPUTS, part, NO_COUNTS))
-            out[start : start + positions // each] = np.moveaxis(part.reshape(*shape, -1, each), 4, 0)
+            out[some] = np.moveaxis(part.reshape(*shape, -1, each), 4, 0)
         return out
 
-    def _parts(self, images: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[int, np.ndarray, int]]:
-        """Some images at a time: the first, what their rows see, and their positions."""
+    def _parts(
+        self, images: np.ndarray, size: tuple[int, int], first_image: int
+    ) -> Iterator[tuple[slice, np.ndarray, tuple[int, int]]]:
+        """Some images at a time: which, what their rows see, and their place as for ``kernels.convert``."""
         each = size[0] * size[1]
+        most = LAST_POSITION // each - len(images)
+        if not 0 <= first_image <= most:
+            raise AcimConfigError(f"first_image = {first_image}: must be from 0 to {most}")
         together = -(-POSITIONS // each)
         for start in range(0, len(images), together):
-            some = images[start : start + together]
-            planes = input_planes(some, self._rows, self._moves, size, self._config.activation_bits)
-            yield start, planes, len(some) * each
+            some = slice(start, min(start + together, len(images)))
+            planes = input_planes(images[some], self._rows, self._moves, size, self._config.activation_bits)
+            yield some, planes, ((some.stop - start) * each, (first_image + start) * each)
 
     def _convert(
         self, planes: np.ndarray, arrays: kernels.Arrays, place: tuple[int, int], sinks: kernels.Sinks
@@ -131,6 +133,6 @@ def _decoding(config: AcimConfig, tiles: int, constants: np.ndarray) -> kernels.
     if cycles * tiles * config.full_scale * mac > LARGEST_SUM:
         raise AcimConfigError(
             f"adc_bits = {config.adc_bits}: with weight_bits = {config.weight_bits}, activation_bits = "
-            f"{config.activation_bits} and {tiles} tiles of {config.rows} rows results are beyond 2^62: use fewer bits"
+            f"{config.activation_bits} and {tiles} x {config.rows} rows results are beyond 2^62: use fewer bits"
         )
     return kernels.Decoding(code, mac, constants * mac, mac)

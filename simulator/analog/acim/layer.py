@@ -14,7 +14,7 @@ from simulator.analog.acim.conversion import Conversions
 from simulator.analog.acim.static import StaticErrors, draw_static
 from simulator.analog.linear import Inputs, WindowSums
 from simulator.analog.partition import RowPart, row_parts
-from simulator.analog.shapes import check_weights, checked_seed, output_size
+from simulator.analog.shapes import check_weights, checked_seed, output_size, real_numbers
 from simulator.analog.unfold import Geometry
 
 __all__ = ["AcimLayer", "Geometry"]
@@ -27,7 +27,7 @@ class AcimLayer:
     every group and tile has arrays and converters of its own, and their results are added digitally. ``seed`` decides
     static errors and all noise. ``input_low`` (<= 0): the lowest input. Rows are driven by inputs less it, and what
     that adds is subtracted digitally and exactly; inputs are rounded to whole numbers and clipped to
-    ``config.activation_bits`` from it on, as a DAC does.
+    ``config.activation_bits`` from it on, as a DAC does. 0, which pads are, must be among these.
 
     Results do not depend on batches and threads. Raises ``AcimConfigError`` for weights that do not fit the
     configuration or the geometry, and for a negative seed.
@@ -45,8 +45,12 @@ class AcimLayer:
         self.config, self.geometry, self.input_low = config, geometry, input_low
         weights = _checked(weights, config, geometry.groups)
         self._seed = checked_seed(seed, AcimConfigError)
-        if input_low > 0:
-            raise AcimConfigError(f"input_low = {input_low}: must be 0 or less")
+        most = (1 << config.activation_bits) - 1
+        if input_low != int(input_low) or not -most <= input_low <= 0:
+            raise AcimConfigError(
+                f"input_low = {input_low}: must be a whole number from {-most} to 0, so that 0 is among the inputs of "
+                f"activation_bits = {config.activation_bits}"
+            )
         self._outputs, self._inputs = len(weights), weights.shape[1] * geometry.groups
         self._kernel = (weights.shape[2], weights.shape[3])
         channels, taps = weights.shape[1], self._kernel[0] * self._kernel[1]
@@ -154,7 +158,7 @@ class AcimLayer:
 
 def _checked(weights: np.ndarray, config: AcimConfig, groups: int) -> np.ndarray:
     """``weights`` as int64; raises AcimConfigError where they do not fit."""
-    weights = np.asarray(weights)
+    weights = real_numbers("weights", weights, AcimConfigError)
     check_weights(weights.shape, groups, AcimConfigError)
     half = 1 << (config.weight_bits - 1)
     wrong = (weights != np.rint(weights)) | (weights < -half) | (weights >= half)

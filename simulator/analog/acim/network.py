@@ -35,5 +35,10 @@ class AcimNetwork(AnalogNetwork):
 
 
 def fitted(config: AcimConfig, low: int, high: int) -> AcimConfig:
-    """``config`` with the activation bits that integers from ``low`` (<= 0) to ``high`` have, driven from ``low``."""
-    return replace(config, activation_bits=max(1, (high - low).bit_length()))
+    """``config`` with the activation bits that integers from ``low`` to ``high`` are driven with."""
+    return replace(config, activation_bits=driven_bits(low, high))
+
+
+def driven_bits(low: int, high: int) -> int:
+    """Bits of integers from ``low`` to ``high``, and of the zeros of padding, less the lowest of all."""
+    return max(1, (max(high, 0) - min(low, 0)).bit_length())

@@ -69,11 +69,15 @@ def expected_histogram(
 
     ``rows``: that are driven, of each row tile (the mean over tiles is returned); ``weight_density``,
     ``input_density``: shares of ones, of all bits or of each bit, the lowest first.
+
+    Raises ``AcimConfigError`` for rows that an array does not have.
     """
     weights = np.broadcast_to(np.asarray(weight_density, np.float64), config.weight_bits)
     bits = np.zeros(config.digits * config.dac_bits)
     bits[: config.activation_bits] = input_density
     tiles = np.atleast_1d(np.asarray(rows))
+    if tiles.min() < 0 or tiles.max() > config.rows:
+        raise AcimConfigError(f"rows = {rows}: must be of each row tile, from 0 to {config.rows}")
     result = np.zeros((config.weight_bits, config.digits, config.full_scale + 1))
     for j, own in enumerate(bits.reshape(config.digits, config.dac_bits)):
         digit = np.ones(1)

@@ -206,6 +206,11 @@ def test_sram_that_cannot_hold_the_network() -> None:
     graph = network(BYTES)
     with pytest.raises(UserError, match="acim-22nm with weight_bits=4, layer fc: "):
         array_classes(graph, load_acim("acim-22nm", ["weight_bits=4"]), data_of(graph, 0, 15), threads=1)
+    narrow, wide = (load_acim("acim-22nm", [f"activation_bits={bits}"]) for bits in (3, 5))
+    data = data_of(graph, 0, 15)
+    with pytest.raises(UserError, match="layer fc: workload.activation_bits is 3, but the layer's inputs have 4: "):
+        array_classes(graph, narrow, data, threads=1)
+    np.testing.assert_array_equal(array_classes(graph, wide, data, threads=1), data.classes)
 
 
 def test_shares_of_images() -> None:

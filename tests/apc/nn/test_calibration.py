@@ -149,7 +149,10 @@ def test_quantisers_that_the_author_placed_are_set_too() -> None:
         ([], "calibration: holds no image, give at least one"),
         (torch.zeros(0, 6), "calibration: holds no image, give at least one"),
         ([torch.full((2, 6), float("nan"))], "layer 0: calibration data give it inputs that are not finite"),
-        ([{"x": 1}], "calibration: batches must be tensors or \\(inputs, labels\\), not dict"),
+        (
+            [{"x": 1}],
+            "calibration: batches must be tensors, \\(inputs, labels\\) or tables of named",
+        ),
     ],
 )
 def test_data_that_cannot_be_used(data: Any, message: str) -> None:

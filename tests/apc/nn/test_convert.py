@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 import apc.nn
 from apc.nn import ConversionError, Quantisation, Software
@@ -165,17 +166,49 @@ def test_a_model_is_converted_once() -> None:
         apc.nn.convert(apc.nn.convert(seeded(ConvNet), Software()), Software())
 
 
-def test_patterns_that_match_nothing_are_an_error() -> None:
+def test_a_model_without_a_layer_on_hardware_is_an_error() -> None:
     with pytest.raises(ConversionError, match="^ConvNet: no layer gets hardware, check the patterns and exclusions"):
-        apc.nn.convert(seeded(ConvNet), {"layer*": Software()})
+        apc.nn.convert(seeded(ConvNet), Software(), exclude="*")
 
 
 @pytest.mark.parametrize("hardware", [8, AcimConfig, Quantisation()])
 def test_what_is_no_hardware_is_an_error(hardware: Any) -> None:
-    with pytest.raises(ConversionError, match="^layer stem: hardware = .*: must be a configuration or the name of a"):
-        apc.nn.convert(seeded(ConvNet), {"*": hardware})
+    for chosen in (hardware, {"*": hardware}):
+        with pytest.raises(ConversionError, match="^layer stem: hardware = .*: must be a configuration or the name of"):
+            apc.nn.convert(seeded(ConvNet), chosen)
+
+
+def test_a_model_that_cannot_be_copied_is_one_line() -> None:
+    layer = nn.Linear(3, 2)
+    prune.random_unstructured(layer, "weight", 0.5)
+    with pytest.raises(ConversionError, match="^Sequential: cannot be copied .*prune.remove") as caught:
+        apc.nn.convert(nn.Sequential(layer), Software())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_a_layer_is_named_by_its_kind() -> None:
+    with pytest.raises(ConversionError, match="^layer Linear: inputs have no range yet"):
+        apc.nn.convert(nn.Linear(3, 2), Software())(torch.ones(1, 3))
+    with pytest.raises(ConversionError, match="^layer Linear: calibration data give it inputs that are not finite"):
+        apc.nn.convert(nn.Linear(3, 2), Software(), calibration=torch.full((1, 3), torch.nan))
 
 
 def test_what_is_no_quantisation_is_an_error() -> None:
     with pytest.raises(ConversionError, match="^layer stem: quantisation = 'ternary': must be an apc.nn.Quantisation"):
         apc.nn.convert(seeded(ConvNet), Software(), quantisation="ternary")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"exclude": ["haed"]}, r"exclude 'haed': no layer has such a name, they are named like body, body\.0"),
+        ({"exclude": [3]}, "exclude 3: must be a pattern of names or a class of modules"),
+        ({"hardware": {"stm*": Software(), "*": Software()}}, r"hardware {'stm\*': ...}: no layer has such a name"),
+        ({"hardware": {"body": Software()}}, r"hardware {'body': ...}: no layer has such a name, write 'body\.\*'"),
+        ({"hardware": {nn.Conv2d: Software()}}, "must be a pattern of names; choose by class with a function"),
+        ({"quantisation": {"weight_bits": 4}}, r"quantisation {'weight_bits': ...}: no layer has such a name"),
+    ],
+)
+def test_patterns_that_match_nothing_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        apc.nn.convert(seeded(ConvNet), **{"hardware": Software(), **options})

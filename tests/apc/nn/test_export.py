@@ -167,6 +167,13 @@ def test_a_model_that_is_not_calibrated_is_refused() -> None:
         apc.nn.export(apc.nn.convert(nn.Sequential(nn.Linear(6, 2)), Software()), random(4, 6))
 
 
+@pytest.mark.parametrize("example", [{"input": random(4, 6)}, ({"x": random(4, 6)}, 3), None])
+def test_examples_by_name_are_refused(example: object) -> None:
+    model = apc.nn.convert(nn.Sequential(nn.Linear(6, 2)), Software(), calibration=random(4, 6))
+    with pytest.raises(ConversionError, match="^Sequential: give the example's tensors by position"):
+        apc.nn.export(model, example)
+
+
 def test_a_forward_that_fixes_the_batch_is_refused() -> None:
     class Fixed(nn.Sequential):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

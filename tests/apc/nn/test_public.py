@@ -10,7 +10,9 @@ import pytest
 import apc
 
 
-@pytest.mark.parametrize("name", ["convert", "calibrate", "restart", "export", "summary", "predict_errors", "resolve"])
+@pytest.mark.parametrize(
+    "name", ["convert", "calibrate", "restart", "export", "fold_batch_norm", "summary", "predict_errors", "resolve"]
+)
 def test_public_functions_are_not_hidden_by_modules_of_their_name(name: str) -> None:
     module = inspect.getmodule(getattr(apc.nn, name))
     assert module is not None

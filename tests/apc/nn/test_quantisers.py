@@ -144,7 +144,7 @@ def test_power_of_two_of_learned_scales_is_what_is_used() -> None:
         ({"activation_bits": 17}, "activation_bits = 17: must be a whole number from 1 to 16"),
         ({"weight_scale": "percentile"}, "weight_scale = 'percentile': must be one of max, learned"),
         ({"activation_scale": "mean"}, "activation_scale = 'mean': must be one of max, percentile, learned"),
-        ({"percentile": 0}, "percentile = 0: must be over 0, at most 100"),
+        ({"percentile": 0}, "percentile = 0: must be from 50 to 100"),
         ({"weights": "binary", "weight_scale": "learned"}, "weight_scale = learned with weights = binary"),
     ],
 )

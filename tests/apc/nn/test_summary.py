@@ -106,7 +106,7 @@ def test_an_sram_array_is_priced_with_its_own_sizes_bits_and_votes() -> None:
     assert [layer.input_shape for layer in found] == [(5, 8, 6), (12, 8, 6), (12,)]
     assert [layer.output_shape for layer in found] == [(12, 8, 6), (12, 4, 4), (7,)]
     # 64 cycles, 3 of them digital; of the 61 others the 10 - 3 that vote convert three times
-    assert NOISY.conversions == 61 + 2 * 7
+    assert NOISY.cycles.conversions == 61 + 2 * 7
     per_cycle = [48 * 12 * 2, (16 + 4) * 12, 7]  # outputs at all positions, times row tiles
     assert [layer.conversions for layer in found] == [75 * count for count in per_cycle]
     figures = ["rows=40", "adc_bits=7", "hybrid_level=2", "voting=3", "voting_level=4"]

@@ -95,6 +95,17 @@ def test_training_through_hardware_learns(make: type[nn.Module], hardware: objec
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("scale", ["max", "learned"])
+def test_models_of_other_precisions_learn_with_powers_of_two(dtype: torch.dtype, scale: str) -> None:
+    quantisation = Quantisation(power_of_two=True, weight_scale=scale, activation_scale=scale)
+    x = random(6, 1, 8, 8).to(dtype)
+    model = apc.nn.convert(seeded(ConvNet).to(dtype), NOISY, quantisation=quantisation, calibration=[x]).train()
+    y = model(x)
+    y.square().mean().backward()
+    assert y.dtype == dtype and all(parameter.grad is not None for parameter in model.parameters())
+
+
 def test_training_is_reproducible() -> None:
     def trained() -> torch.Tensor:
         x = random(8, 1, 8, 8)

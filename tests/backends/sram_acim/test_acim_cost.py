@@ -68,15 +68,24 @@ def test_charges_are_those_of_every_product(level: int) -> None:
 
 WIDE = RANDOM.integers(-8, 8, (20, 40, 3, 3))
 """360 rows of 20 outputs: two tiles of 255 rows."""
+BITS = 4
+"""Of its inputs."""
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("hybrid_level=3",), ("voting=3", "voting_level=4"), ("dac_bits=2", "hybrid_level=2")]
+    "settings",
+    [
+        (),
+        ("hybrid_level=3",),
+        ("voting=3", "voting_level=4"),
+        ("dac_bits=2", "hybrid_level=2"),
+        ("dac_bits=3", "hybrid_level=2"),
+    ],
 )
 def test_events_one_by_one(settings: tuple[str, ...]) -> None:
     target = load_acim(PRESET, settings)
     found = layer(*settings, graph=graph_of(WIDE, 6, 4))
-    digits = -(-4 // target.dac.dac_bits)
+    digits = -(-BITS // target.dac.dac_bits)
     conversions = digital = 0
     for _position in range(16):
         for _output in range(20):
@@ -85,7 +94,8 @@ def test_events_one_by_one(settings: tuple[str, ...]) -> None:
                     for digit in range(digits):
                         highest = 4 + digits - 2
                         if bit + digit > highest - target.hybrid.hybrid_level:
-                            digital += min(255, 360 - first) * target.dac.dac_bits
+                            bits_here = [place for place in range(BITS) if place // target.dac.dac_bits == digit]
+                            digital += min(255, 360 - first) * len(bits_here)
                         else:
                             conversions += 3 if bit + digit > highest - target.voting.voting_level else 1
     assert (found.counters["conversions"], found.counters["digital_macs"]) == (conversions, digital)
@@ -102,6 +112,10 @@ def test_sums_are_added_up_once_a_cycle_and_once_a_tile() -> None:
     votes = 10 * 2 * 8  # ten cycles vote three times: two codes more than one, of 8 bits
     assert found.energy_J["shift_add"] == close(sums * 2 * (16 * width + votes) * target.adders.adder_J)
     assert found.energy_J["adder_tree"] == close(sums * width * target.adders.adder_J)
+    hybrid, digital = (layer(f"hybrid_level={level}", graph=graph_of(WIDE, 6, 4)) for level in (2, 7))
+    # of 16 cycles 3 are digital, whose sum is one more to add
+    assert hybrid.energy_J["shift_add"] == close(sums * 2 * (13 + 1) * width * target.adders.adder_J)
+    assert digital.energy_J["shift_add"] == 0
 
 
 def test_a_dac_takes_its_energy_whatever_the_digit() -> None:
@@ -179,7 +193,19 @@ def test_time_and_leakage_by_hand() -> None:
 
 def test_digital_cycles_run_beside_conversions_and_may_be_slower() -> None:
     slow = layer("hybrid_level=7", "digital_cycle_s=1e-6", graph=graph_of(WIDE, 6, 4))
-    assert slow.latency_s["array"] == close(16 * 16 * 1e-6)  # all 16 cycles digital
+    assert slow.latency_s["array"] == close(16 * 4 * 1e-6)  # all digital, every weight bit at once: a bit a cycle
+    wide = layer("hybrid_level=7", "digital_cycle_s=1e-6", "dac_bits=3", graph=graph_of(WIDE, 6, 4))
+    assert wide.latency_s["array"] == close(16 * 4 * 1e-6)
+    half = layer("hybrid_level=1", "digital_cycle_s=1e-6", "settle_s=0", graph=graph_of(WIDE, 6, 4))
+    each = converter(load_acim(PRESET)).time_s
+    assert half.latency_s["array"] == close(16 * (3 * each + 1e-6))
+
+
+def test_converters_of_their_own_wait_for_the_one_with_most_votes() -> None:
+    settings = ["columns_per_adc=1", "hybrid_level=2", "voting=3", "voting_level=3", "settle_s=0", "overlap=false"]
+    found = layer(*settings, graph=graph_of(WIDE, 6, 4))
+    # i + j: 6 and 5 digital, 4 votes three times, in every digit but the lowest
+    assert found.latency_s["array"] == close(16 * (1 + 3 + 3 + 3) * converter(load_acim(PRESET)).time_s)
 
 
 def test_areas_by_hand() -> None:

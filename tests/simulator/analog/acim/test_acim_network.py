@@ -29,17 +29,24 @@ def inputs(graph: Graph, count: int = 12) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "bits"), [(0, 255, 8), (0, 256, 9), (-128, 127, 8), (0, 0, 1), (-1, 0, 1), (-3, 4, 3), (0, 5, 3)]
+    ("low", "high", "bits"),
+    [(0, 255, 8), (0, 256, 9), (-128, 127, 8), (0, 0, 1), (-1, 0, 1), (-3, 4, 3), (0, 5, 3), (-9, -8, 4)],
 )
 def test_activations_have_the_bits_of_a_layers_integers(low: int, high: int, bits: int) -> None:
     assert fitted(AcimConfig(), low, high).activation_bits == bits
 
 
-def test_levels_select_no_more_than_there_is() -> None:
-    config = AcimConfig(hybrid_level=11, voting_level=9, weight_bits=4, activation_bits=16, dac_bits=2)
+def test_levels_beyond_a_layers_cycles_select_all_of_them() -> None:
+    config = AcimConfig(hybrid_level=10, weight_bits=4, activation_bits=16, dac_bits=2)
     found = fitted(config, 0, 15)
-    assert (found.digits, found.hybrid_level, found.voting_level) == (2, 5, 5)
-    assert replace(found, activation_bits=16, hybrid_level=11, voting_level=9) == config
+    assert (found.digits, found.cycles.digital_count, found.lossless) == (2, 8, True)
+    assert replace(found, activation_bits=16) == config and not config.lossless
+
+
+def test_inputs_that_are_all_below_zero_leave_room_for_padding() -> None:
+    graph = product(3, signed=True, zero_point=5)  # -9 to -2, and pads of 0
+    found = AcimNetwork(graph, AcimConfig(adc_bits=16, hybrid_level=20)).run({"x": inputs(graph)})["y"]
+    np.testing.assert_array_equal(found, run_graph(graph, {"x": inputs(graph)})["y"])
 
 
 @pytest.mark.parametrize(("bits", "signed", "zero_point"), [(8, False, 0), (5, True, 0), (6, False, 11), (1, False, 0)])

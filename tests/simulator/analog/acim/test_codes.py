@@ -138,7 +138,7 @@ def test_whatever_there_is(data: st.DataObject) -> None:
         adc_bits=data.draw(st.integers(1, 9)),
         hybrid_level=data.draw(level),
         voting=data.draw(st.sampled_from([1, 3])),
-        voting_level=data.draw(level),
+        voting_level=data.draw(st.integers(1, bits + digits - 1)),
     )
     groups, kernel = data.draw(small), (data.draw(small), data.draw(small))
     pads = tuple(data.draw(st.integers(0, 2)) for _ in range(4))

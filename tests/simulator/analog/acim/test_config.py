@@ -51,6 +51,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"noise_lsb": 0.1, "noise_percent_fs": 0.1}, "noise_percent_fs = 0.1: noise_lsb = 0.1 says the same, give one"),
     ({"noise_lsb": float("nan")}, "noise_lsb = nan"),
     ({"voting": 2}, "voting = 2: must be odd"),
+    ({"voting": 3}, "voting_level = 0: no cycle votes, though voting = 3: 15 is all"),
     ({"rows": 4096, "dac_bits": 16}, "rows = 4096: with dac_bits = 16"),
 ]
 
@@ -103,7 +104,7 @@ def test_levels_select_triangles_of_the_most_significant_cycles(
         rest = [i + j for i, j in cycles if (i, j) not in chosen]
         assert all(i + j > max(rest, default=-1) for i, j in chosen)
         assert hybrid.conversions == len(cycles) - len(chosen)
-        voting = AcimConfig(**base, voting=5, voting_level=level).cycles
+        voting = AcimConfig(**base, voting=5 if level else 1, voting_level=level).cycles
         assert {cycle for cycle in cycles if voting.votes(*cycle) == 5} == chosen
         assert voting.conversions == len(cycles) + 4 * len(chosen)
     both = AcimConfig(**base, hybrid_level=1, voting=3, voting_level=2)

@@ -145,12 +145,35 @@ def test_no_images_give_no_results(config: AcimConfig) -> None:
         (np.full((1, 1, 1, 1), -129), {}, "weights: -129 is no whole number"),
         (np.full((1, 1, 1, 1), 0.5), {}, "weights: 0.5 is no whole number"),
         (np.zeros((1, 1, 1, 1)), {"seed": -1}, "seed = -1"),
-        (np.zeros((1, 1, 1, 1)), {"input_low": 1}, "input_low = 1: must be 0 or less"),
+        (np.zeros((1, 1, 1, 1)), {"seed": 1.5}, "seed = 1.5: must be whole numbers from 0"),
+        (np.zeros((1, 1, 1, 1)), {"seed": "12"}, "seed = '12': must be whole numbers from 0"),
+        (np.full((1, 1, 1, 1), "1"), {}, "weights: <U1 are no real numbers"),
+        (np.zeros((1, 1, 1, 1)), {"input_low": 1}, "input_low = 1: must be a whole number from -255 to 0"),
+        (np.zeros((1, 1, 1, 1)), {"input_low": -256}, "input_low = -256: .* activation_bits = 8"),
+        (np.zeros((1, 1, 1, 1)), {"input_low": -0.5}, "input_low = -0.5: must be a whole number"),
+        (np.zeros((1, 1, 1, 1)), {"geometry": Geometry(groups=0)}, "groups = 0: must be 1 or more"),
     ],
 )
 def test_what_does_not_fit_is_refused(weights: np.ndarray, change: dict[str, object], message: str) -> None:
     with pytest.raises(AcimConfigError, match=message):
         AcimLayer(weights, AcimConfig(), **({"seed": 0} | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "geometry", [Geometry(strides=(0, 1)), Geometry(dilations=(1, 0)), Geometry(pads=(0, 0, -1, 0))]
+)
+def test_no_convolution_moves_so(geometry: Geometry) -> None:
+    layer = AcimLayer(np.zeros((1, 1, 1, 1)), AcimConfig(), geometry=geometry, seed=0)
+    with pytest.raises(AcimConfigError, match="strides and dilations must be 1 or more, pads 0 or more"):
+        layer(torch.zeros(1, 1, 5, 5))
+
+
+@pytest.mark.parametrize("first", [-1, 1 << 60])
+def test_images_are_counted_from_0_as_far_as_counters_go(first: int) -> None:
+    layer = AcimLayer(np.ones((1, 1, 1, 1)), AcimConfig(noise_lsb=0.3), seed=0)
+    assert layer(torch.zeros(1, 1, 3, 3), first_image=(1 << 58)).shape == (1, 1, 3, 3)
+    with pytest.raises(AcimConfigError, match=f"first_image = {first}: must be from 0 to "):
+        layer(torch.zeros(1, 1, 3, 3), first_image=first)
 
 
 def test_results_beyond_64_bits_are_refused() -> None:

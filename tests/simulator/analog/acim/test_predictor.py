@@ -242,6 +242,19 @@ def test_what_is_lossless_has_no_errors(config: AcimConfig) -> None:
     assert (predicted.code_error, predicted.mean, predicted.variance, predicted.noise_variance) == (0, 0, 0, 0)
 
 
+def test_next_to_no_noise_beside_static_errors() -> None:
+    still = AcimConfig(weight_bits=2, activation_bits=1, rows=15, adc_bits=3, offset_lsb=0.7, gain_sigma=0.05)
+    histogram = expected_histogram(still, 15)
+    exact, found = (conversion_error(config, histogram) for config in (still, replace(still, noise_lsb=1e-9)))
+    np.testing.assert_allclose(found.code_error, exact.code_error, atol=1e-3)
+    np.testing.assert_allclose(found.variance, exact.variance, rtol=1e-3)
+
+
+def test_rows_that_an_array_does_not_have_are_refused() -> None:
+    with pytest.raises(AcimConfigError, match=r"rows = \[200, 256\]: must be of each row tile, from 0 to 255"):
+        expected_histogram(AcimConfig(), [200, 256])
+
+
 def test_a_histogram_of_another_array_is_refused() -> None:
     with pytest.raises(AcimConfigError, match=r"histogram: shape \(3, 4, 31\) must be \(3, 4, 32\)"):
         conversion_error(SMALL, np.zeros((3, 4, 31)))
