@@ -57,7 +57,7 @@ def calibrate(model: nn.Module, loader: Iterable[Any]) -> None:
         layer.forget_engine()
     quantisers = quantisers_of(model)
     observers = [_Observed(name, quantiser.quantisation) for name, quantiser in quantisers.items()]
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         for quantiser, observer in zip(quantisers.values(), observers, strict=True):
             quantiser.observer = observer
         try:
@@ -149,7 +149,7 @@ class _Observed:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """In evaluation mode; every module's own mode is as before at the end."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

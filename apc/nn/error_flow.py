@@ -12,7 +12,6 @@ import torch
 from apc.nn.engines import Software
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.sum_errors import SumErrors, sum_errors
-from apc.nn.uses import integers
 
 SMALL, HARMONICS = 1 / 64, 10
 """Below this variance an error of a step or more does not occur, and E f (1 - f) = E |e| - E e^2; above, so many terms
@@ -80,7 +79,7 @@ def recorded(layers: Mapping[SimulatedLayer, SimulatedLayer], calls: list[Call])
 
 def _call(soft: SimulatedLayer, layer: SimulatedLayer, x: torch.Tensor, y: torch.Tensor) -> Call:
     fixed = x.detach()
-    errors = sum_errors(layer, integers(soft, fixed))
+    errors = sum_errors(layer, soft.integers(fixed))
     scale = soft.output_scale().double().reshape(-1, 1, 1)
     mean, deviation = (
         soft.from_images(one.to(scale.device) * scale, fixed) for one in (errors.mean, errors.variance.sqrt())

@@ -15,6 +15,7 @@ from apc.nn.quantisation import Quantisation
 from apc.nn.quantisers import ActivationQuantiser
 from apc.nn.tracing import trace
 
+CALLS = ("call_function", "call_method")
 IN_PLACE: dict[Any, Any] = {operator.iadd: operator.add, "add_": "add"}
 """Additions that overwrite an operand, which may be a quantiser's result, and those that do not."""
 SUMS = (operator.add, torch.add, "add")
@@ -41,10 +42,10 @@ def quantise_sums(model: nn.Module, quantisation: Quantisation | None = None) ->
     graph = trace(model, "place apc.nn.ActivationQuantiser on the operands of its sums and averages")
     changed = copy_of(model)
     for node in graph.nodes:
-        if node.op in ("call_function", "call_method"):
+        if node.op in CALLS:
             node.target = IN_PLACE.get(node.target, node.target)
     for read in dict.fromkeys(operand for node in graph.nodes for operand in _read_as_integers(node, changed)):
-        if _is_quantised(read, changed):
+        if _is_call_of(read, (ActivationQuantiser,), changed):
             continue
         name = f"quantiser_{read.name}"
         changed.add_module(name, ActivationQuantiser(quantisation or Quantisation()))
@@ -59,15 +60,12 @@ def quantise_sums(model: nn.Module, quantisation: Quantisation | None = None) ->
 def _read_as_integers(node: fx.Node, model: nn.Module) -> Iterator[fx.Node]:
     """The operands of ``node`` where it is a sum of two activations or an average."""
     operands = [arg for arg in node.args if isinstance(arg, fx.Node)]
-    if node.op in ("call_function", "call_method") and node.target in SUMS:
+    if node.op in CALLS and node.target in SUMS:
         if len(operands) == 2 and not any(operand.op == "get_attr" for operand in operands):
             yield from operands
-    elif node.op in ("call_function", "call_method") and node.target in AVERAGES:
-        yield from operands[:1]
-    elif node.op == "call_module" and isinstance(model.get_submodule(str(node.target)), AVERAGE_MODULES):
+    elif (node.op in CALLS and node.target in AVERAGES) or _is_call_of(node, AVERAGE_MODULES, model):
         yield from operands[:1]
 
 
-def _is_quantised(node: fx.Node, model: nn.Module) -> bool:
-    """Whether a quantiser has just given it; what an average gives of integers is quantised by its reader."""
-    return node.op == "call_module" and isinstance(model.get_submodule(str(node.target)), ActivationQuantiser)
+def _is_call_of(node: fx.Node, kinds: tuple[type[nn.Module], ...], model: nn.Module) -> bool:
+    return node.op == "call_module" and isinstance(model.get_submodule(str(node.target)), kinds)

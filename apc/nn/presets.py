@@ -16,6 +16,7 @@ from apc.target_files import TARGETS, ArrayTarget, load_one_of
 from backends.crossbar.target import CrossbarTarget
 from backends.target import Target
 from simulator.analog.acim.config import AcimConfig
+from simulator.analog.acim.network import driven_bits
 from simulator.analog.config import CrossbarConfig
 from simulator.analog.unfold import Geometry
 
@@ -35,7 +36,7 @@ class Preset:
         UserError where the target's arrays cannot hold it."""
         if isinstance(self.target, CrossbarTarget):
             return crossbar_config(levels, self.target, low < 0)
-        return acim_config(self.target, narrowest_bits(levels), (high - low).bit_length())
+        return acim_config(self.target, narrowest_bits(levels), driven_bits(low, high))
 
 
 def resolve(name: str | Path, overrides: Iterable[str] = ()) -> RtmAp | Preset:

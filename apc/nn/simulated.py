@@ -194,10 +194,14 @@ class SimulatedLayer(nn.Module):
         tensors = (self.weight, *self.weight_quantiser.parameters(), *self.input_quantiser.parameters())
         return any(tensor.requires_grad for tensor in tensors) or (self.bias is not None and self.bias.requires_grad)
 
+    def integers(self, x: torch.Tensor) -> torch.Tensor:
+        """What the hardware reads where the layer, calibrated, reads ``x``: whole numbers, float32 (N, Cin, H, W)."""
+        return self.as_images(self.input_quantiser.levels(x)).cpu().contiguous()
+
     @torch.no_grad()
     def _simulated(self, x: torch.Tensor) -> torch.Tensor:
         """The hardware's result for the float input ``x``, of its dtype."""
-        images = self.as_images(self.input_quantiser.levels(x)).cpu().contiguous()
+        images = self.integers(x)
         programmed = self.programmed()
         y = self.device.run(programmed, images, self.calls.first_image(len(images)), self.settling)
         unit = self._unit(programmed)

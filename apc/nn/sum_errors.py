@@ -40,7 +40,7 @@ def sum_errors(layer: SimulatedLayer, images: torch.Tensor) -> SumErrors:
     errors are those of the layer's own arrays. Of other hardware, as observed.
     """
     engine = layer.engine
-    exact = _programmed(layer, Software())(images, first_image=0).double()
+    exact = _in_software(layer)(images, first_image=0).double()
     nothing = torch.zeros_like(exact)
     if engine.is_ideal:
         return SumErrors(nothing, nothing, 0.0, False)
@@ -57,10 +57,10 @@ def code_error(arrays: AcimLayer, images: torch.Tensor) -> float:
     return layer_error(arrays.config, arrays.mac_histogram(images), arrays.tiles).code_error
 
 
-def _programmed(layer: SimulatedLayer, hardware: Software) -> Engine:
-    """The layer's weights in other hardware, with the layer's own seed."""
+def _in_software(layer: SimulatedLayer) -> Engine:
+    """The layer's weights without hardware."""
     kernel = layer.kernel(layer.programmed().levels).cpu().numpy()
-    return build_engine(hardware, kernel, layer.geometry, layer.input_low, layer.input_high, layer.seed)
+    return build_engine(Software(), kernel, layer.geometry, layer.input_low, layer.input_high, layer.seed)
 
 
 def _conversions(arrays: AcimLayer, images: torch.Tensor, shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ from apc.nn.presets import Preset
 from apc.nn.pricing import Price, prices
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.sum_errors import code_error
-from apc.nn.uses import LayerUse, integers, layer_uses
+from apc.nn.uses import LayerUse, layer_uses
 from apc.report.units import with_unit
 
 NARROW = 80
@@ -159,7 +159,7 @@ def summary(model: nn.Module, example: Any) -> Summary:
 def _code_error(layer: nn.Module, x: torch.Tensor) -> float | None:
     if not isinstance(layer, SimulatedLayer) or not layer.is_calibrated or not isinstance(layer.engine, AcimEngine):
         return None
-    return code_error(layer.engine.layer, integers(layer, x))
+    return code_error(layer.engine.layer, layer.integers(x))
 
 
 def _layer_summary(use: LayerUse, price: Price | None, error: float | None) -> LayerSummary:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from apc.nn.arguments import Arguments
+from apc.nn.calibration import evaluating
 from apc.nn.quantisers import ActivationQuantiser
 from apc.nn.simulated import SimulatedLayer
 
@@ -51,7 +52,6 @@ def observed(model: nn.Module, seen: Seen) -> Iterator[None]:
     Modes, observers and the count of images are as before at the end."""
     layers = [module for module in model.modules() if isinstance(module, SimulatedLayer)]
     quantisers = [module for module in model.modules() if isinstance(module, ActivationQuantiser)]
-    training = {module: module.training for module in model.modules()}
     observers = [quantiser.observer for quantiser in quantisers]
     counts = {layer.calls.images: layer.calls.images.first + layer.calls.images.count for layer in layers}
     hooks = [
@@ -60,10 +60,9 @@ def observed(model: nn.Module, seen: Seen) -> Iterator[None]:
         if isinstance(module, WEIGHTED)
     ]
     try:
-        model.eval()
         for quantiser in quantisers:
             quantiser.observer = _Ignore()
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
             yield
     finally:
         for hook in hooks:
@@ -72,14 +71,6 @@ def observed(model: nn.Module, seen: Seen) -> Iterator[None]:
             quantiser.observer = observer
         for images, place in counts.items():
             images.restart(place)
-        for module, mode in training.items():
-            module.training = mode
-
-
-def integers(layer: SimulatedLayer, x: torch.Tensor) -> torch.Tensor:
-    """What the hardware of a calibrated layer reads where the layer reads ``x``: whole numbers, float32 (N, Cin, H,
-    W)."""
-    return layer.as_images(layer.input_quantiser.levels(x)).cpu().contiguous()
 
 
 def layer_uses(model: nn.Module, example: Any, seen: Seen | None = None) -> list[LayerUse]:

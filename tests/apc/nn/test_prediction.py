@@ -19,7 +19,6 @@ from apc.nn.error_flow import rounding_variance
 from apc.nn.prediction import PROBES, predict_errors
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.sum_errors import SumErrors, sum_errors
-from apc.nn.uses import integers
 from simulator.analog.acim.config import AcimConfig
 from simulator.analog.acim.predictor import layer_error
 from simulator.analog.config import CrossbarConfig
@@ -43,7 +42,7 @@ def test_of_a_single_matrix_it_is_the_errors_of_its_sums(outputs: int) -> None:
     model = apc.nn.convert(net, AcimConfig(adc_bits=6, noise_lsb=0.4, rows=20), example=x)
     found = predict_errors(model, x)
     (layer,) = simulated_layers(model)
-    errors = sum_errors(layer, integers(layer, x))
+    errors = sum_errors(layer, layer.integers(x))
     scale = layer.output_scale().double()[:, None, None]
     square = (scale.square() * (errors.variance + errors.mean.square())).mean()
     # random directions find the squares of all outputs together but for cross terms of means
@@ -179,7 +178,7 @@ def test_each_elements_error_has_the_mean_and_variance_of_many_calls(hardware: A
     net, x = seeded(nn.Conv2d, 5, 4, 3, padding=1), random(3, 5, 4, 4)
     model = apc.nn.convert(net, hardware, example=x)
     (layer,) = simulated_layers(model)
-    images, calls = integers(layer, x), 2000
+    images, calls = layer.integers(x), 2000
     known = sum_errors(layer, images)
     exact = functional.conv2d(images.double(), layer.levels()[0].double(), padding=1)
     seen = torch.stack([layer.engine(images, first_image=3 * call).double() - exact for call in range(calls)])
@@ -199,7 +198,7 @@ def test_static_errors_are_those_of_the_models_arrays() -> None:
     for seed in (0, 1):
         model = apc.nn.convert(net, AcimConfig(offset_lsb=1.0, rows=20), example=x, seed=seed)
         (layer,) = simulated_layers(model)
-        images = integers(layer, x)
+        images = layer.integers(x)
         known = sum_errors(layer, images)
         exact = functional.conv2d(images.double(), layer.levels()[0].double()[:, :, None, None])
         assert torch.allclose(known.mean, layer.engine(images, first_image=9).double() - exact)

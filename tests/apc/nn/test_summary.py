@@ -21,7 +21,6 @@ from apc.nn.engines import AcimEngine
 from apc.nn.pricing import cost_target
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.summary import LayerSummary, Summary, summary
-from apc.nn.uses import integers
 from backends.cost import CostReport
 from backends.crossbar.cost import crossbar_cost
 from backends.crossbar.target import load_crossbar
@@ -220,7 +219,7 @@ def test_code_errors_are_those_of_the_examples_conversions() -> None:
     found = summary(model, IMAGES).layers[0].code_error
     layer = model.get_submodule("conv")
     assert isinstance(layer, SimulatedLayer) and isinstance(layer.engine, AcimEngine) and found is not None
-    arrays, x = layer.engine.layer, integers(layer, IMAGES)
+    arrays, x = layer.engine.layer, layer.integers(IMAGES)
     macs = arrays.macs(x).astype(np.float64)
     nominal = np.rint(macs * 127 / 40)  # ties of sums in 40ths of 127 do not occur
     wrong = arrays.codes(x) != nominal
