@@ -5,9 +5,9 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: setup demo test lint format bench bench-peers constraints clean
+.PHONY: setup bundle chromium demo test lint format docs bench bench-peers constraints clean
 
-setup: $(READY)
+setup: $(READY) bundle
 
 # torch goes first and alone: machines without a GPU may offer a local CPU build under exactly this version.
 $(READY): pyproject.toml constraints.txt
@@ -17,10 +17,21 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $(READY)
 
-demo: $(READY)
+# The program of the page that `apc report` writes, where it is missing or older than its sources. Without npm all else
+# works: it says so and goes on.
+bundle: $(READY)
+	@$(BIN)/python hatch_build.py
+
+# For the tests of that page, which are skipped without it.
+chromium:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  { apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } >/dev/null; } || \
+	  echo "chromium is missing: the tests of the report's page are skipped"
+
+demo: $(READY) bundle
 	$(BIN)/python examples/demo.py
 
-test: $(READY)
+test: $(READY) bundle chromium
 	$(BIN)/python -m pytest -n 2
 
 lint: $(READY)
@@ -32,7 +43,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
+
+bench: $(READY) bundle
 	$(BIN)/python -m benchmarks
 
 # The group that needs packages which nothing else does, in a virtual environment of its own.
@@ -55,5 +69,6 @@ constraints: $(READY)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) $(PEERS) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf apc/inspector/bundle apc/inspector/web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -73,6 +73,7 @@ def compile_model(
     options = options or CompileOptions()
     passes = choose_passes(options.level, options.passes, options.pass_options)
     target = load_target(options.target, options.overrides)
+    progress(0, 0, "reading the model")
     loaded = load_graph(
         source,
         example=example,
@@ -81,8 +82,10 @@ def compile_model(
         calibration=options.calibration,
         activations=options.activations,
     )
+    progress(0, 0, "transforming the graph")
     statistics = run_passes(loaded.graph, passes.graph, options.after_pass)
     origin = Origin(loaded.model_bytes_sha256, options.level, tuple(passes.texts))
+    progress(0, 0, "compiling the first layers")
     decisions: list[Decision] = []
     program = compile_graph(
         loaded.graph,
@@ -152,6 +155,7 @@ def run_model(program: Program, inputs: Mapping[str, np.ndarray], options: Model
     from apc.labels import Classifier
     from apc.session import BatchedRun, Session, images_of
 
+    options.progress(0, 0, "preparing the program")
     session = Session(program, options)
     batches = session.batches(inputs)
     classifier = Classifier.of(program, options.labels, images_of(batches))
@@ -167,11 +171,13 @@ def run_model(program: Program, inputs: Mapping[str, np.ndarray], options: Model
         )
         runs.add(done)
         if reference:
+            options.progress(0, 0, "checking with the reference")
             reference.add(batch.integers, done.simulation)
     result = runs.result()
     result = replace(result, accuracy=classifier.accuracy(result.outputs))
     if reference:
         return replace(result, check=reference.result())
     if options.check == "onnxruntime":
+        options.progress(0, 0, "checking with onnxruntime")
         return replace(result, check=check_onnxruntime(program, inputs, result.outputs))
     return result

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulator.rtm.run import EngineName
 
 Progress = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what is being worked on)."""
+"""Called with (steps done, steps in all, what is being worked on); steps in all are 0 for work that is not counted."""
 ENGINES = ("fast", "reference")
 CHECKS = ("reference", "onnxruntime")
 BATCH = 32

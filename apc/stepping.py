@@ -50,6 +50,7 @@ def tensors_before(
     int64[channels, positions]. ``inputs``: as for ``apc.driver.run_model``. Raises UserError for what does not fit."""
     first = {name: values[:1] for name, values in quantise_inputs(program.inputs, inputs).items()}
     earlier = replace(program, layers=program.layers[:layer])
+    progress(0, 0, "preparing the program")
     stored = run_program(earlier, first, keep="all", progress=progress).tensors
     return {number: values[0].reshape(values.shape[1], -1) for number, values in stored.items()}
 

@@ -54,6 +54,7 @@ def run_trials(program: Program, inputs: Mapping[str, np.ndarray], options: Tria
     do not depend on ``batch`` either. Call it with the fields of ``TrialsOptions``: the faults, and keywords. Raises
     UserError for what does not fit.
     """
+    options.progress(0, 0, "preparing the program")
     session = Session(program, options)
     mitigations = Mitigations(session.accounts, session.slots, session.wires(options.faults))
     batches = session.batches(inputs)

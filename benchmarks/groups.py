@@ -12,6 +12,7 @@ from benchmarks.crossbar_cost import crossbar_cost
 from benchmarks.crossbars import crossbars
 from benchmarks.cse import cse
 from benchmarks.exactness import exactness, float_scales
+from benchmarks.inspector import inspector
 from benchmarks.kernels import kernels
 from benchmarks.levels import levels
 from benchmarks.results import Result
@@ -33,6 +34,7 @@ GROUPS: dict[str, Group] = {
     "crossbars": crossbars,
     "crossbar_cost": crossbar_cost,
     "acim": acim,
+    "inspector": inspector,
 }
 
 ON_REQUEST: dict[str, Group] = {"cse": cse}

@@ -94,7 +94,7 @@ def unique_inverse(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Summary:
+class Summary:
     """One signature: passes, and for each operand (a, b, r) the bits touched, as a mask, and the path over them:
     first bit, last bit, steps between."""
 
@@ -107,7 +107,8 @@ class _Summary:
 
 
 @lru_cache(maxsize=1 << 16)
-def _summarise(sig: Signature, search_or: bool) -> _Summary:
+def summarise(sig: Signature, search_or: bool) -> Summary:
+    """What every instruction of signature ``sig`` takes, wherever its operands lie."""
     path: dict[str, list[int]] = {"a": [], "b": [], "r": []}
     searches = writes = 0
     for step in steps(sig, search_or):
@@ -117,7 +118,7 @@ def _summarise(sig: Signature, search_or: bool) -> _Summary:
             if name in path:
                 path[name].append(step.cells[name][1])
     bits = [path[name] for name in "abr"]
-    return _Summary(
+    return Summary(
         searches,
         writes,
         tuple(sum({1 << bit for bit in touched}) for touched in bits),
@@ -135,10 +136,10 @@ def static_counts(tile: Tile, *, source_fields: np.ndarray | None, search_or: bo
     """
     records = tile.instructions
     signatures, index = distinct_signatures(tile)
-    summaries = [_summarise(sig, search_or) for sig in signatures]
+    summaries = [summarise(sig, search_or) for sig in signatures]
     _check_columns(records, source_fields, columns)
 
-    def table(value: Callable[[_Summary], object]) -> np.ndarray:
+    def table(value: Callable[[Summary], object]) -> np.ndarray:
         return np.array([value(summary) for summary in summaries], np.int64)
 
     path = np.stack(
@@ -165,18 +166,17 @@ def static_counts(tile: Tile, *, source_fields: np.ndarray | None, search_or: bo
     return counts
 
 
-def program_counts(program: Program) -> list[list[StaticCounts]]:
-    """Counts of every tile of every layer, with its sources', on the arrays the program was compiled for."""
+def tile_counts(program: Program, tile: Tile) -> StaticCounts:
+    """Counts of a tile of ``program``, with its sources', on the arrays the program was compiled for."""
     columns, search_or = int(program.target["array"]["columns"]), bool(program.target["features"]["search_or"])
-    return [
-        [
-            static_counts(
-                tile, source_fields=searched_fields(tile, program.tensors), search_or=search_or, columns=columns
-            )
-            for tile in layer.tiles
-        ]
-        for layer in program.layers
-    ]
+    return static_counts(
+        tile, source_fields=searched_fields(tile, program.tensors), search_or=search_or, columns=columns
+    )
+
+
+def program_counts(program: Program) -> list[list[StaticCounts]]:
+    """``tile_counts`` of every tile of every layer."""
+    return [[tile_counts(program, tile) for tile in layer.tiles] for layer in program.layers]
 
 
 def search_key_columns(tile: Tile, search_or: bool) -> np.ndarray:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from apc.cli import console
 from apc.errors import ApcError
 
+if TYPE_CHECKING:
+    from ir.program import Program
 
-def add_overrides(parser: argparse.ArgumentParser) -> None:
+
+def add_overrides(parser: argparse._ActionsContainer) -> None:
     """``--set KEY=VALUE``, any number of times: ``overrides`` for ``backends.target.load_target``."""
     parser.add_argument(
         "--set",
@@ -17,6 +23,14 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a figure of the target; may be repeated",
     )
+
+
+def load_program(path: Path) -> Program:
+    """The program of an .apc file, with progress: large ones take a second. Raises UserError for anything else."""
+    from apc import artifact
+
+    with console.progress(f"loading {path.name}"):
+        return artifact.load(path)
 
 
 def parse_range(text: str, count: int) -> tuple[int, int]:

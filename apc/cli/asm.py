@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from apc.cli import console
@@ -10,6 +11,21 @@ from apc.errors import ApcError
 
 NAME = "asm"
 HELP = "assemble text to an .apc program"
+DESCRIPTION = """
+Turns assembly text (docs/assembly.md) into a program that every other command takes. What `apc disasm` prints comes
+back as the same bytes, so that a program can be edited as text: change a constant or an instruction, assemble, run.
+
+The program is verified as a compiled one is; a mistake is reported with the file and the line it is on. Prints the
+number of layers and instructions, and writes the program.
+"""
+EXAMPLES = (
+    ("there and back again", "apc disasm digits.apc -o digits.asm"),
+    ("assemble what was printed or edited", "apc asm digits.asm -o again.apc"),
+    ("run it", "apc run again.apc --input digits_test.npz --labels digits_labels.npz"),
+)
+
+_LINES_A_STEP = 10_000
+"""Of assembly text, between two steps of the progress."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", type=Path, help="assembly text (docs/assembly.md)")
     parser.add_argument("-o", "--output", metavar="OUT.apc", type=Path, required=True, help="the program to write")
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def _counted(lines: Iterable[str], size: int, update: console.Update) -> Iterator[str]:
+    """``lines`` of a file of ``size`` bytes. Progress counts MiB, of ASCII text."""
+    read, mib = 0, 1 << 20
+    for number, line in enumerate(lines):
+        read += len(line)
+        if number % _LINES_A_STEP == 0 and size > mib:
+            update(read // mib, size // mib, "(MiB of text)")
+        yield line
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable(args.output, args.text)
     try:
-        with args.text.open(encoding="utf-8") as lines:
-            program = parse_lines(lines, str(args.text))
+        with console.progress("assembling") as update, args.text.open(encoding="utf-8") as lines:
+            program = parse_lines(_counted(lines, args.text.stat().st_size, update), str(args.text))
     except UnicodeDecodeError as error:
         raise ApcError(f"{args.text}: not UTF-8 text") from error
     artifact.save(program, args.output)

@@ -26,21 +26,72 @@ LEVELS = {
     "O3": "as -O2, then search for better sharing: slow",
 }
 HELP = "compile an ONNX file or a PyTorch module to an .apc program"
+DESCRIPTION = """
+Reads a quantised network (ONNX with QDQ, QCDQ or QONNX quantisers, ternary or integer weights; or a PyTorch module),
+turns every layer into additions and subtractions, shares common subexpressions, places the values on the columns and
+domains of the target's arrays, and writes the microcode as one file.
+
+Prints a line for each layer with its exact counts (additions, instructions, search passes, shifts, cycles: the program
+is static, so they are those of every run) and an ESTIMATE of its energy from the bits that are expected to switch;
+`apc run` counts them. Columns that a narrow terminal has no room for are left out: COLUMNS=200 or --json has them.
+
+What each level runs, and every pass with its options and an example, is in docs/passes.md. The result depends on
+neither the number of processes nor the machine.
+"""
+EXAMPLES = (
+    ("compile for the default target", "apc compile digits.onnx -o digits.apc"),
+    (
+        "the published recipe, on arrays of 512 rows",
+        "apc compile digits.onnx -o small.apc -O1 --set rows=512",
+    ),
+    ("what two passes are worth, each alone taken away", "apc compile digits.onnx --passes cse,tiling --ablate"),
+    ("why each layer is laid out as it is", "apc compile digits.onnx --print-after tiling"),
+    ("a PyTorch network of a module file here", "apc compile mynet:ternary -o mynet.apc"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="an .onnx file, or package.module:factory")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.apc", help="the program to write")
-    parser.add_argument("--target", default="rtm-ap-published", metavar="NAME|FILE.toml", help="see `apc targets`")
-    add_overrides(parser)
-    for level, meaning in LEVELS.items():
-        parser.add_argument(f"-{level}", dest="level", action="store_const", const=level, help=meaning)
-    parser.set_defaults(level="O2")
-    parser.add_argument(
-        "--passes", metavar="a,b{x=1}", help="run these passes (docs/passes.md) instead of the level's; others are off"
+    target = parser.add_argument_group("target")
+    target.add_argument(
+        "--target",
+        default="rtm-ap-published",
+        metavar="NAME|FILE.toml",
+        help="see `apc targets` (default: %(default)s)",
+    )
+    add_overrides(target)
+    _add_passes(parser.add_argument_group("passes"))
+    reading = parser.add_argument_group("reading the model")
+    reading.add_argument("--calibration", type=Path, metavar="X.npz", help="inputs for activations that are float")
+    reading.add_argument(
+        "--activations", type=int, default=4, metavar="BITS", help="of activations that are float (default: 4)"
+    )
+    reading.add_argument(
+        "--input-shape", action="append", default=[], metavar="NAME=1,3,224,224", help="where the graph leaves it open"
+    )
+    reading.add_argument(
+        "--ternary-tolerance",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="accept weights that are ternary within T (default: 0)",
     )
     parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes; results do not depend on it (default: as many as pay)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def _add_passes(group: argparse._ArgumentGroup) -> None:
+    for level, meaning in LEVELS.items():
+        group.add_argument(f"-{level}", dest="level", action="store_const", const=level, help=meaning)
+    group.set_defaults(level="O2")
+    group.add_argument(
+        "--passes", metavar="a,b{x=1}", help="run these passes (docs/passes.md) instead of the level's; others are off"
+    )
+    group.add_argument(
         "--pass-option",
         dest="pass_options",
         action="append",
@@ -48,27 +99,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PASS.OPTION=VALUE",
         help="change one option of a pass, and turn it on; may be repeated",
     )
-    parser.add_argument(
+    group.add_argument(
         "--print-after",
         metavar="PASS",
         help="print, to stderr, the graph after one of its passes; every layer's candidates and choice (tiling); "
         "or what a layer pass changes, compiling again without it; or `all`",
     )
-    parser.add_argument(
+    group.add_argument(
         "--ablate", action="store_true", help="compile again with each pass off in turn, and say what it is worth"
     )
-    parser.add_argument("--calibration", type=Path, metavar="X.npz", help="inputs for activations that are float")
-    parser.add_argument("--activations", type=int, default=4, metavar="BITS", help="of activations that are float")
-    parser.add_argument(
-        "--input-shape", action="append", default=[], metavar="NAME=1,3,224,224", help="where the graph leaves it open"
-    )
-    parser.add_argument(
-        "--ternary-tolerance", type=float, default=0.0, metavar="T", help="accept weights that are ternary within T"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes; results do not depend on it (default: as many as pay)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -122,23 +161,23 @@ def _print_report(report: dict[str, Any], output: Path | None) -> None:
     from apc.report.compilation import compile_table
     from apc.report.units import with_unit
 
-    printer = console.result_console()
-    printer.print(compile_table(report))
+    width = console.result_console().width
+    shown = compile_table(report, width)
     if "ablation" in report:
-        printer.print(ablation_table(report["ablation"], f"-{report['level']}"))
+        shown += ablation_table(report["ablation"], f"-{report['level']}", width)
     estimate = report["energy_estimate_J"]
     parts = ", ".join(f"{part} {with_unit(value, 'J')}" for part, value in estimate.items() if part != "total")
-    printer.print("Counts are exact: the program is static, and its cycles are those a run takes.", soft_wrap=True)
-    printer.print(
+    shown.append("Counts are exact: the program is static, and its cycles are those a run takes.")
+    shown.append(
         f"Energy is an ESTIMATE from expected switching, on {report['target']}: "
-        f"{with_unit(estimate['total'], 'J')} for an image that runs alone ({parts}). `apc run` counts it.",
-        soft_wrap=True,
+        f"{with_unit(estimate['total'], 'J')} for an image that runs alone ({parts}). `apc run` counts it."
     )
     done = f"compiled with -{report['level']} in {report['compile_s']:.1f} s"
     if output is None:
-        printer.print(f"{done}; no file was written: name one with -o OUT.apc", soft_wrap=True)
+        shown.append(f"{done}; no file was written: name one with -o OUT.apc")
     else:
-        printer.print(f"{output}: {output.stat().st_size:,} bytes, {done}", soft_wrap=True)
+        shown.append(f"{output}: {output.stat().st_size:,} bytes, {done}")
+    console.show(shown)
 
 
 def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -204,7 +243,7 @@ def _print_layer_passes(
         if without.report is None:
             printer.print(f"; after {name}: without it, {without.refused}", markup=False, soft_wrap=True)
             continue
-        table = effects_table(report, without.report)
-        printer.print(f"; after {name}: {'without it -> with it' if table else 'it changes nothing'}")
-        if table is not None:
-            printer.print(table)
+        effects = effects_table(report, without.report, printer.width)
+        printer.print(f"; after {name}: {'without it -> with it' if effects else 'it changes nothing'}")
+        for item in effects:
+            printer.print(item, markup=False)

@@ -1,181 +1,151 @@
-"""`apc inspect`: layers, dataflow graph, adder DAGs, macro and micro listings of a program."""
+"""`apc inspect`: a program on one screen, its layers, dataflow graph, adder DAGs, microcode and histograms."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from apc.cli import console
-from apc.cli.arguments import parse_range
+from apc.cli.arguments import load_program, parse_range
 from apc.errors import ApcError
 
 if TYPE_CHECKING:
     from apc.report.inspection import Window
-    from ir.program import Program
+    from ir.program import Program, Tile
 
 NAME = "inspect"
-HELP = "show the graph, the adder DAGs or the microcode of a program"
+HELP = "show a compiled program: summary, layers, microcode, histograms, graphs"
+DESCRIPTION = """
+Shows what a compiled program is made of. Without options: a summary on one screen, with the biggest costs and where to
+look next. --level chooses something else.
 
-_LEVELS = ("graph", "dag", "macro", "micro")
-_SCHEMA = "apc.inspect/1"
+layers: exact counts of every layer; with --layer of one, and its phases. macro: instructions, one a line, with the name
+and place of each operand (which activation, accumulator or temporary it is), the interval of the integers that they
+leave, cycles, search and write passes and shift steps. micro: the same instructions with every micro-operation. dag:
+the adder DAG of a stretch of instructions. histogram: instruction classes, passes and shift distances, of all layers or
+of one. graph: the dataflow between layers. docs/inspect.md explains how to read a listing.
+
+Of macro, micro and dag, --layer and --tile choose the tile, and --range, --phase or --group its instructions. --grep
+finds instructions by what is printed of them, in all layers or in those that --layer names.
+
+Prints text, as wide as the terminal and not cut where it is piped; or JSON (docs/json.md), Graphviz or GraphML.
+--format html writes the page of `apc report` instead.
+"""
+EXAMPLES = (
+    ("the program on one screen", "apc inspect digits.apc"),
+    ("exact counts of every layer", "apc inspect digits.apc --level layers"),
+    ("the phases of a layer", "apc inspect digits.apc --layer stem"),
+    ("its first instructions, with names", "apc inspect digits.apc --level macro --layer stem"),
+    ("what sums its first group of inputs", "apc inspect digits.apc --level macro --layer stem --group 0"),
+    ("one instruction bit by bit", "apc inspect digits.apc --level micro --layer stem --range 0x14:0x15"),
+    ("everything that touches accumulator 5", "apc inspect digits.apc --layer 'blocks.0.*' --grep 'acc\\[5\\]'"),
+    ("classes, passes and shift distances", "apc inspect digits.apc --level histogram --layer stem"),
+    ("the dataflow graph for Graphviz", "apc inspect digits.apc --level graph --format dot"),
+    ("all of it as a page", "apc inspect digits.apc --format html -o digits.html"),
+)
+
+_LEVELS = ("layers", "graph", "dag", "macro", "micro", "histogram")
+_PRINTED = ("dag", "macro", "micro")
+"""Levels that show some instructions of one tile."""
 _SHOWN = {"macro": 64, "micro": 8}
 """Instructions shown where no range is given."""
+_MATCHES = 64
+"""Matches of --grep shown where there is no --limit."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("program", metavar="OUT.apc", type=Path, help="what `apc compile -o` wrote")
-    parser.add_argument("--level", choices=_LEVELS, help="what to show (default: a table of the layers)")
-    parser.add_argument("--layer", metavar="L", help="name or number of a layer (default: the first)")
-    parser.add_argument("--tile", metavar="T", type=int, default=0, help="tile of the layer (default: 0)")
-    parser.add_argument("--phase", metavar="NAME", help='a phase of the tile, such as "sum 0"')
-    parser.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile")
-    parser.add_argument("--format", choices=["text", "json", "dot", "graphml"], default="text", help="default: text")
-    parser.add_argument("--json", action="store_true", help="the same as --format json (docs/json.md)")
+    parser.add_argument("--level", choices=_LEVELS, help="what to show (default: a summary)")
+    chosen = parser.add_argument_group("which instructions")
+    chosen.add_argument(
+        "--layer", metavar="L", help="name or number of a layer (default: the first); with --grep also a pattern"
+    )
+    chosen.add_argument("--tile", metavar="T", type=int, help="tile of the layer (default: 0; with --grep: all)")
+    chosen.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile")
+    chosen.add_argument("--phase", metavar="NAME", help='a phase of the tile, such as "sum 0"')
+    chosen.add_argument("--group", metavar="G", type=int, help='phases "load G" and "sum G" of the tile')
+    chosen.add_argument("--grep", metavar="REGEX", help="instructions whose opcode, names and places match")
+    chosen.add_argument("--limit", metavar="N", type=int, default=_MATCHES, help=f"matches shown (default: {_MATCHES})")
+    output = parser.add_argument_group("output")
+    formats = ["text", "json", "dot", "graphml", "html"]
+    output.add_argument("--format", choices=formats, default="text", help="default: text")
+    output.add_argument("--json", action="store_true", help="the same as --format json (docs/json.md)")
+    output.add_argument("-o", "--output", metavar="R.html", type=Path, help="page to write (default: OUT.html)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints what is asked for. Returns 0; raises UserError for a damaged program or what it does not have."""
-    from apc import artifact
-
     style = "json" if args.json else args.format
-    if style in ("dot", "graphml") and args.level not in ("graph", "dag"):
-        raise ApcError(f"--format {style} draws --level graph or --level dag")
-    if args.level in (None, "graph") and (args.tile or args.phase is not None or args.range is not None):
-        raise ApcError("--tile, --phase and --range choose instructions: give --level dag, macro or micro")
-    program = artifact.load(args.program)
-    if args.level is None:
-        _show_summary(program, args, style)
+    _check(args, style)
+    if style == "html":
+        from apc.cli import report
+
+        page = args.output or Path(f"{args.program.stem}.html")
+        return report.run(argparse.Namespace(sources=[args.program], output=page, json=False))
+    from apc.cli import inspect_output as output
+
+    program = load_program(args.program)
+    if args.grep is not None:
+        output.show_matches(program, args, style)
+    elif args.level in _PRINTED:
+        windowed = {"dag": output.show_dag, "macro": output.show_macro, "micro": output.show_micro}
+        windowed[args.level](program, _window(program, args), style)
     elif args.level == "graph":
-        _show_graph(program, style)
+        output.show_graph(program, style)
+    elif args.level == "histogram":
+        output.show_histogram(program, args.layer, style)
+    elif args.level is None and args.layer is None:
+        output.show_overview(program, args.program, style)
     else:
-        window = _window(program, args)
-        show = {"dag": _show_dag, "macro": _show_macro, "micro": _show_micro}[args.level]
-        show(program, window, style)
+        output.show_layers(program, args.layer, style)
     return 0
 
 
+def _check(args: argparse.Namespace, style: str) -> None:
+    """Raises UserError for options that do not go together."""
+    given = {"--range": args.range, "--phase": args.phase, "--group": args.group}
+    chosen = [name for name, value in given.items() if value is not None]
+    if style in ("dot", "graphml") and args.level not in ("graph", "dag"):
+        raise ApcError(f"--format {style} draws --level graph or --level dag")
+    if style == "html" and (args.level or args.layer or args.grep is not None):
+        raise ApcError("--format html shows the whole program: leave out --level, --layer and --grep")
+    if args.output is not None and style != "html":
+        raise ApcError("-o names the page of --format html; other formats go to stdout")
+    if args.grep is not None and (chosen or args.level not in (None, "macro")):
+        raise ApcError("--grep searches whole tiles at --level macro: leave out --range, --phase, --group and --level")
+    if args.limit < 1:
+        raise ApcError(f"--limit {args.limit}: show at least one match")
+    if len(chosen) > 1:
+        raise ApcError(f"{' and '.join(chosen)} exclude each other")
+    if args.level not in _PRINTED and (chosen or (args.tile is not None and args.grep is None)):
+        raise ApcError("--tile, --range, --phase and --group choose instructions: give --level dag, macro or micro")
+
+
 def _window(program: Program, args: argparse.Namespace) -> Window:
-    """The instructions to show: a range, a phase, or as many as fit on a page (of a DAG, the first sums)."""
-    from apc.report.inspection import Window, find_layer, find_phase, find_tile, phase_ranges
+    """The instructions to show: those that are chosen, or as many as fit on a page (of a DAG, the first sums)."""
+    from apc.report.inspection import Window, find_group, find_layer, find_phase, find_tile
 
     if not program.layers:
         raise ApcError(f"{args.program}: the program has no layer")
     index = find_layer(program, args.layer) if args.layer is not None else 0
-    layer = program.layers[index]
-    tile = find_tile(layer, args.tile)
-    count = len(tile.instructions)
-    if args.range is not None and args.phase is not None:
-        raise ApcError("--range and --phase exclude each other")
+    layer, number = program.layers[index], args.tile or 0
+    tile = find_tile(layer, number)
     if args.range is not None:
-        start, stop = parse_range(args.range, count)
+        start, stop = parse_range(args.range, len(tile.instructions))
     elif args.phase is not None:
         start, stop = find_phase(layer, tile, args.phase)
-    elif args.level == "dag":
+    elif args.group is not None:
+        start, stop = find_group(layer, tile, args.group)
+    else:
+        start, stop = _page(tile, args.level)
+    return Window(index, layer, number, tile, start, stop)
+
+
+def _page(tile: Tile, level: str) -> tuple[int, int]:
+    from apc.report.inspection import phase_ranges
+
+    if level == "dag":
         sums = [(first, last) for name, first, last in phase_ranges(tile) if name.startswith("sum")]
-        start, stop = sums[0] if sums else (0, count)
-    else:
-        start, stop = 0, min(count, _SHOWN[args.level])
-    return Window(index, layer, args.tile, tile, start, stop)
-
-
-def _describe(window: Window) -> dict[str, Any]:
-    """The keys that dag, macro and micro JSON share."""
-    return {
-        "layer": window.layer.name,
-        "tile": window.tile_index,
-        "tiles": len(window.layer.tiles),
-        "range": [window.start, window.stop],
-        "tile_instructions": len(window.tile.instructions),
-    }
-
-
-def _show_summary(program: Program, args: argparse.Namespace, style: str) -> None:
-    from apc.report.inspection import find_layer, phase_ranges, summary
-    from apc.report.inspection_text import summary_table
-
-    rows = summary(program)
-    phases: list[dict[str, Any]] = []
-    if args.layer is not None:
-        index = find_layer(program, args.layer)
-        rows = rows[index : index + 1]
-        phases = [
-            {"tile": number, "phase": name, "start": start, "stop": stop}
-            for number, tile in enumerate(program.layers[index].tiles)
-            for name, start, stop in phase_ranges(tile)
-        ]
-    facts = {
-        "name": program.name,
-        "model_sha256": program.model_sha256,
-        "target": program.target["name"],
-        "level": program.level,
-        "passes": program.passes,
-    }
-    if style == "json":
-        console.emit_json(_SCHEMA, {"show": "summary", **facts, "layers": rows, "phases": phases})
-        return
-    passes = ", ".join(program.passes) or "none"
-    printer = console.result_console()
-    title = f"{program.name}: level -{program.level}, passes {passes}, target {facts['target']}"
-    printer.print(title, soft_wrap=True, markup=False)
-    printer.print(summary_table(rows))
-    for entry in phases:
-        print(f"tile {entry['tile']}  {entry['start']}:{entry['stop']}  phase {entry['phase']}")
-
-
-def _show_graph(program: Program, style: str) -> None:
-    from apc.report.inspection import graph_of
-    from apc.report.inspection_text import graph_lines, to_json
-
-    graph = graph_of(program)
-    if style == "json":
-        console.emit_json(_SCHEMA, {"show": "graph", "graph_text": program.graph_text, **to_json(graph)})
-    else:
-        _print_graph(graph, style, list(graph_lines(program, graph)))
-
-
-def _show_dag(program: Program, window: Window, style: str) -> None:
-    from apc.report.inspection import dag_of
-    from apc.report.inspection_text import dag_lines, header, to_json
-
-    graph = dag_of(window)
-    if style == "json":
-        console.emit_json(_SCHEMA, {"show": "dag", **_describe(window), **to_json(graph)})
-    else:
-        _print_graph(graph, style, [header(window), *dag_lines(graph)])
-
-
-def _print_graph(graph: Any, style: str, lines: list[str]) -> None:
-    from apc.report.inspection_text import to_dot, to_graphml
-
-    if style == "text":
-        print("\n".join(lines))
-    else:
-        print(to_dot(graph) if style == "dot" else to_graphml(graph))
-
-
-def _show_macro(program: Program, window: Window, style: str) -> None:
-    from apc.report.inspection_text import footer, header, macro_lines
-    from apc.report.listing import macro_records
-
-    records = macro_records(program, window)
-    if style == "json":
-        console.emit_json(_SCHEMA, {"show": "macro", **_describe(window), "instructions": records})
-    else:
-        print("\n".join([header(window), *macro_lines(records), *footer(window)]))
-
-
-def _show_micro(program: Program, window: Window, style: str) -> None:
-    from apc.report.inspection_text import footer, header, micro_lines, micro_text
-    from apc.report.listing import micro_expansions
-
-    expansions = micro_expansions(program, window)
-    if style == "json":
-        listed = [
-            {"address": item.address, "text": item.text, "steps": [micro_text(step) for step in item.steps]}
-            for item in expansions
-        ]
-        console.emit_json(_SCHEMA, {"show": "micro", **_describe(window), "instructions": listed})
-    else:
-        print("\n".join([header(window), *micro_lines(expansions), *footer(window)]))
+        return sums[0] if sums else (0, len(tile.instructions))
+    return 0, min(len(tile.instructions), _SHOWN[level])

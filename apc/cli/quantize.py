@@ -15,33 +15,58 @@ if TYPE_CHECKING:
 
 NAME = "quantize"
 HELP = "quantise a float network to a ternary, binary or integer ONNX file"
+DESCRIPTION = """
+Quantises the weights and activations of a float network after training: ternary or binary weights with a scale for
+each output channel, or integers of 2 to 8 bits; activations of 2 to 8 bits, whose ranges come from running the
+calibration images. Quantisers that the network has already are left alone.
+
+Writes a standard ONNX file (QDQ and QCDQ) that onnxruntime runs and `apc compile` reads. With --exact, scales are
+rounded so that onnxruntime's float32 arithmetic rounds nothing between the quantisers: its results then equal those of
+the integers, bit for bit.
+
+Prints a line for each layer: its weights, the share of them that is 0, and the relative errors of weights and
+activations on the calibration images. It is not training: expect ternary weights to cost accuracy.
+"""
+EXAMPLES = (
+    ("ternary weights, 4-bit activations", "apc quantize float.onnx -o ternary.onnx --calibration inputs.npz"),
+    ("integers of 8 bits", "apc quantize float.onnx -o int8.onnx --weights int8 --calibration inputs.npz"),
+    (
+        "a PyTorch network of a module file here, so that float32 inference is exact",
+        "apc quantize mynet:build -o mynet.onnx --exact --activations 6",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="a float ONNX file, or package.module:factory")
     parser.add_argument("-o", "--output", metavar="Q.onnx", type=Path, required=True, help="the file to write")
-    parser.add_argument(
+    weights = parser.add_argument_group("weights")
+    weights.add_argument(
         "--weights",
         default="ternary",
         metavar="ternary|binary|intN|keep",
         help="per output channel; keep: leave their values as they are (default: ternary)",
     )
-    parser.add_argument("--activations", type=int, default=4, metavar="BITS", help="2 to 8 (default: 4)")
-    parser.add_argument(
+    weights.add_argument(
         "--first-last", default="int8", metavar="intN|same", help="weights of the first and last layer (default: int8)"
     )
-    parser.add_argument("--calibration", type=Path, metavar="X.npz", help="arrays keyed by the model's input names")
-    parser.add_argument(
-        "--method", choices=["percentile", "minmax"], default="percentile", help="range of an activation"
+    ranges = parser.add_argument_group("activations")
+    ranges.add_argument("--activations", type=int, default=4, metavar="BITS", help="2 to 8 (default: 4)")
+    ranges.add_argument("--calibration", type=Path, metavar="X.npz", help="arrays keyed by the model's input names")
+    ranges.add_argument(
+        "--method",
+        choices=["percentile", "minmax"],
+        default="percentile",
+        help="how the range of an activation is found (default: percentile)",
     )
-    parser.add_argument(
+    ranges.add_argument(
         "--percentile", type=float, default=99.9, metavar="P", help="share of the values kept, in %% (default: 99.9)"
     )
     parser.add_argument(
         "--exact", action="store_true", help="round scales so that float32 inference equals integer arithmetic"
     )
-    parser.add_argument(
+    ranges.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random inputs used without --calibration"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
@@ -56,19 +81,20 @@ def run(args: argparse.Namespace) -> int:
     from apc.quantize import quantize_model
 
     require_writable(args.output, args.model, args.calibration)
-    model = _read(args.model)
-    calibration = read_npz(args.calibration) if args.calibration else None
-    quantised = quantize_model(
-        model,
-        weights=args.weights,
-        activations=args.activations,
-        first_last=args.first_last,
-        calibration=calibration,
-        method=args.method,
-        percentile=args.percentile,
-        exact=args.exact,
-        seed=args.seed,
-    )
+    with console.progress("quantising") as update:
+        update(0, 0, "reading the model")
+        quantised = quantize_model(
+            _read(args.model),
+            weights=args.weights,
+            activations=args.activations,
+            first_last=args.first_last,
+            calibration=read_npz(args.calibration) if args.calibration else None,
+            method=args.method,
+            percentile=args.percentile,
+            exact=args.exact,
+            seed=args.seed,
+            progress=update,
+        )
     for warning in quantised.warnings:
         console.warn(warning)
     with atomic_write(args.output) as temporary:
@@ -109,29 +135,35 @@ def as_json(args: argparse.Namespace, quantised: QuantizedModel) -> dict[str, An
 
 
 def _print_layers(output: Path, quantised: QuantizedModel) -> None:
-    from rich import box
-    from rich.table import Table
+    from apc.report.tables import Column, Row, fitted
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("layer", "operator", "weights"):
-        table.add_column(heading)
-    for heading in ("zeros", "weight error", "output", "scale", "output error"):
-        table.add_column(heading, justify="right")
+    columns = [
+        Column("layer", text=True),
+        Column("operator", text=True, rank=2),
+        Column("weights", text=True),
+        Column("zeros", rank=1),
+        Column("weight error"),
+        Column("output"),
+        Column("scale", rank=3),
+        Column("output error"),
+    ]
+    rows: list[Row] = []
     for layer in quantised.layers:
         kind = "" if layer["activation"] is None else f"{'s' if layer['activation_signed'] else 'u'}"
-        table.add_row(
-            layer["layer"],
-            layer["op"],
-            layer["weights"] or "",
-            _percent(layer["sparsity"]),
-            _percent(layer["weight_error"]),
-            f"{kind}{layer['activation_bits'] or ''}",
-            "" if layer["activation_scale"] is None else f"{layer['activation_scale']:.4g}",
-            _percent(layer["activation_error"]),
+        rows.append(
+            [
+                layer["layer"],
+                layer["op"],
+                layer["weights"] or "",
+                _percent(layer["sparsity"]),
+                _percent(layer["weight_error"]),
+                f"{kind}{layer['activation_bits'] or ''}",
+                "" if layer["activation_scale"] is None else f"{layer['activation_scale']:.4g}",
+                _percent(layer["activation_error"]),
+            ]
         )
-    printer = console.result_console()
-    printer.print(table)
-    printer.print(f"{output}: errors are relative, of the weights and of the calibration data", soft_wrap=True)
+    table = fitted(columns, rows, console.result_console().width)
+    console.show([*table, f"{output}: errors are relative, of the weights and of the calibration data"])
 
 
 def _percent(value: float | None) -> str:

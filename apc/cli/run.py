@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apc.cli import console
-from apc.cli.arguments import parse_range
+from apc.cli.arguments import load_program, parse_range
 from apc.errors import ApcError
 
 if TYPE_CHECKING:
@@ -21,6 +21,39 @@ if TYPE_CHECKING:
 
 NAME = "run"
 HELP = "simulate a program bit by bit and count cycles and energy"
+DESCRIPTION = """
+Simulates every image of the input on the arrays, bit by bit, and counts what happens: searched and written rows, bits
+that switch, shifts, bits moved between arrays, cycles. Energies are these counts at the prices of the program's target.
+
+Prints a line for each layer and the totals, per image; columns that a narrow terminal has no room for are left out:
+COLUMNS=200 or --json has them. --output writes the network's outputs. --check compares every stored value with the
+integer reference interpreter, or the outputs with onnxruntime, and ends with exit status 1 where they differ.
+
+With --faults, every image runs once without faults and --trials times with them, and accuracy, agreement and the price
+of mitigation are reported (docs/faults.md). With --layer and --range, the reference machine steps through a slice of
+one tile, a micro-operation a line, with the operands of a few rows.
+"""
+EXAMPLES = (
+    ("cycles and energy of an image", "apc run digits.apc --input digits_test.npz"),
+    ("hold it against the reference", "apc run digits.apc --input digits_test.npz --check reference"),
+    (
+        "accuracy, and the outputs in a file",
+        "apc run digits.apc --input digits_test.npz --labels digits_labels.npz --output outputs.npz",
+    ),
+    ("a result for `apc report` and scripts", "apc run digits.apc --input digits_test.npz --json > run.json"),
+    (
+        "what shift faults do to it",
+        "apc run digits.apc --input digits_test.npz --labels digits_labels.npz --faults position-4.6e-5 --trials 2",
+    ),
+    (
+        "what runs when, for ui.perfetto.dev",
+        "apc run digits.apc --input digits_test.npz --trace trace.json",
+    ),
+    (
+        "step through the first micro-operations of a layer",
+        "apc run digits.apc --input digits_test.npz --engine reference --layer 0 --range 0:2",
+    ),
+)
 
 _SHOWN_ROWS = 8
 
@@ -32,40 +65,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="X.npz", type=Path, required=True, help="arrays by the network's input names"
     )
     parser.add_argument("--output", metavar="Y.npz", type=Path, help="write the outputs, by the network's output names")
-    parser.add_argument(
-        "--batch", type=int, metavar="N", help="simulate at most so many images at a time (default: 32)"
-    )
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
-    parser.add_argument("--engine", choices=["fast", "reference"], default="fast", help="reference: one bit at a time")
-    parser.add_argument(
-        "--check", choices=["reference", "onnxruntime"], help="compare; exit status 1 where they differ"
-    )
-    parser.add_argument(
-        "--faults", metavar="FILE.toml", help="let wires fail as the file or preset says (docs/faults.md)"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="with --faults: decides what fails (default: 0)")
-    parser.add_argument("--trials", type=int, metavar="N", help="with --faults: runs with other faults (default: 1)")
-    parser.add_argument(
+    _add_simulation(parser.add_argument_group("simulation"))
+    _add_faults(parser.add_argument_group("faults"))
+    _add_stepping(parser.add_argument_group("stepping through a slice of a layer"))
+    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def _add_simulation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--engine", choices=["fast", "reference"], default="fast", help="reference: one bit at a time")
+    group.add_argument("--check", choices=["reference", "onnxruntime"], help="compare; exit status 1 where they differ")
+    group.add_argument(
         "--labels", metavar="L.npz", type=Path, help="the right class of each image (.npz or .npy): prints accuracy"
     )
-    parser.add_argument("--wear", action="store_true", help="count the writes of every cell: years of life (slow)")
-    parser.add_argument(
+    group.add_argument("--batch", type=int, metavar="N", help="simulate at most so many images at a time (default: 32)")
+    group.add_argument("--threads", type=int, default=2, metavar="N", help="results do not depend on it (default: 2)")
+    group.add_argument("--wear", action="store_true", help="count the writes of every cell: years of life (slow)")
+    group.add_argument(
         "--trace",
         metavar="T.json",
         type=Path,
         help="write what runs when, of the first batch only, as Chrome trace events, which Perfetto opens",
     )
-    parser.add_argument("--layer", metavar="L", help="with --engine reference: step through this layer, name or number")
-    parser.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile, a micro-operation a line")
-    parser.add_argument("--tile", metavar="T", type=int, help="tile of the layer to step through (default: 0)")
-    parser.add_argument("--rows", metavar="N", type=int, help="rows whose operands are shown (default: 8)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def _add_faults(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--faults", metavar="FILE.toml", help="let wires fail as the file or preset says (docs/faults.md)"
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="with --faults: decides what fails (default: 0)")
+    group.add_argument("--trials", type=int, metavar="N", help="with --faults: runs with other faults (default: 1)")
+
+
+def _add_stepping(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--layer", metavar="L", help="with --engine reference: step through this layer, name or number")
+    group.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile, a micro-operation a line")
+    group.add_argument("--tile", metavar="T", type=int, help="tile of the layer to step through (default: 0)")
+    group.add_argument("--rows", metavar="N", type=int, help="rows whose operands are shown (default: 8)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulates all images of the input, or steps through a layer for the first. Returns 0, or 1 where a check found
     differences; UserError for bad input."""
-    from apc import artifact
     from apc.files import require_separate, require_writable
     from apc.npz import read_npz
 
@@ -74,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.output, args.trace):
         require_writable(path, args.program, args.input, args.faults, args.labels)
     require_separate(args.output, "--output", args.trace, "--trace")
-    program = artifact.load(args.program)
+    program = load_program(args.program)
     inputs = read_npz(args.input)
     if stepping:
         _step_through(args, program, inputs)
@@ -111,6 +151,7 @@ def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, n
     from apc.labels import read_labels
     from apc.npz import write_npz
     from apc.options import BATCH
+    from apc.report.reference import program_reference
     from apc.trace import write_trace
 
     options = {
@@ -127,11 +168,9 @@ def _simulate(args: argparse.Namespace, program: Program, inputs: Mapping[str, n
     if args.trace is not None:
         write_trace(args.trace, done.result.accounts, done.result.batches[0])
     if args.json:
-        console.emit_json("apc.run/1", done.report)
+        console.emit_json("apc.run/1", {**program_reference(args.program), **done.report})
     else:
-        printer = console.result_console()
-        for item in done.shown:
-            printer.print(item, soft_wrap=isinstance(item, str))
+        console.show(done.shown)
     return 1 if done.result.check is not None and done.result.check.mismatches else 0
 
 
@@ -153,7 +192,8 @@ def _run_once(
     with console.progress("simulating") as update:
         result = run_model(program, inputs, check=args.check, progress=update, **options)
     report = run_report(program, result, args.engine)
-    return _Done(result, result.outputs, report, [layer_table(report), *summary(report)])
+    width = console.result_console().width
+    return _Done(result, result.outputs, report, [*layer_table(report, width), *summary(report)])
 
 
 def _run_trials(
@@ -170,12 +210,14 @@ def _run_trials(
         found = run_trials(program, inputs, faults, seed=seed, trials=trials, progress=update, **options)
     report = run_report(program, found.fault_free, args.engine)
     report["faults"] = faults_report(faults, found)
-    of_faults: list[Table | str] = [faults_table(report["faults"]), *faults_summary(report["faults"])]
-    return _Done(found.fault_free, found.outputs, report, [layer_table(report), *summary(report), *of_faults])
+    width = console.result_console().width
+    of_faults = [*faults_table(report["faults"], width), *faults_summary(report["faults"])]
+    return _Done(found.fault_free, found.outputs, report, [*layer_table(report, width), *summary(report), *of_faults])
 
 
 def _step_through(args: argparse.Namespace, program: Program, inputs: Mapping[str, np.ndarray]) -> None:
     from apc.report.inspection import Window, find_layer, find_tile
+    from apc.report.reference import program_reference
     from apc.report.stepping import header, lines, step_report
     from apc.stepping import Stepper, tensors_before
 
@@ -188,7 +230,7 @@ def _step_through(args: argparse.Namespace, program: Program, inputs: Mapping[st
         stepper = Stepper(program, window, tensors_before(program, inputs, index, update))
         stepper.skip_to_window(update)
     if args.json:
-        console.emit_json("apc.run/1", step_report(stepper, rows))
+        console.emit_json("apc.run/1", {**program_reference(args.program), **step_report(stepper, rows)})
         return
     print("\n".join(header(window, stepper.rows)))
     for item in stepper.window_steps():

@@ -15,6 +15,20 @@ from backends.target import Target
 
 NAME = "targets"
 HELP = "list the hardware targets, or show one with the source of every figure"
+DESCRIPTION = """
+Without arguments, lists the presets: racetrack-memory associative processors, for which programs are compiled, and the
+crossbars and SRAM arrays that `apc compare` compares them with; each with how many of its figures are assumed.
+
+`apc targets show` prints every figure of one target with its value, unit, source and year, and whether it is assumed,
+derived or published. A target of your own is a .toml file that changes what differs from a preset it extends; single
+figures can be changed with --set. --schema prints the JSON schema of the configuration that simulates such an array.
+"""
+EXAMPLES = (
+    ("list the presets", "apc targets"),
+    ("every figure of one, with its source", "apc targets show rtm-ap-published"),
+    ("with a figure changed", "apc targets show rtm-ap-published --set energy.write_bit_J=1e-13"),
+    ("what a simulated crossbar can be told", "apc targets show crossbar-rram-22nm --schema"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         _print_list(targets)
     else:
         title = f"{targets[0].name}: {targets[0].description}"
-        console.result_console().print(figures_table(title, figure_rows(targets[0].figures())), markup=False)
+        console.show(figures_table(title, figure_rows(targets[0].figures()), console.result_console().width))
     return 0
 
 
@@ -67,7 +81,8 @@ def _print_list(targets: list[AnyTarget]) -> None:
     width = max(len(target.name) for target in targets)
     for target in targets:
         assumed = sum(figure.provenance.assumed for figure in target.figures())
-        print(f"{target.name:<{width}}  {target.description} ({assumed} of {len(target.figures())} figures assumed)")
+        line = f"{target.name:<{width}}  {target.description} ({assumed} of {len(target.figures())} figures assumed)"
+        console.show_line(line, indent=width + 2)
 
 
 def _print_schema(target: AnyTarget) -> None:

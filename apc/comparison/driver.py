@@ -95,6 +95,7 @@ def compare(
     UserError, one line, for what the user can mend."""
     name = Path(source).stem if isinstance(source, str | Path) and Path(source).suffix in (".apc", ".onnx") else ""
     if isinstance(source, str | Path) and Path(source).suffix == ".apc":
+        options.progress(0, 0, "loading the program")
         source = artifact.load(source)
     if isinstance(source, Program):
         own = Target.from_table(source.target)
@@ -112,6 +113,7 @@ def compare(
 
 def _compared(program: Program, name: str, sides: Sides, options: CompareOptions) -> Comparison:
     """``name``: of the network in what is reported; the program's where it is empty."""
+    options.progress(0, 0, "reading the network")
     graph = source_graph(program)
     name = name or program.name or graph.name
     inputs = options.inputs
@@ -120,6 +122,7 @@ def _compared(program: Program, name: str, sides: Sides, options: CompareOptions
     if not work.macs:
         raise UserError(f"{work.name}: has no convolution and no matrix product: there is nothing to compare")
     accounts = Accounts(program) if data is None else data.accounts
+    options.progress(0, 0, "pricing the backends")
     pricer = Pricer(accounts, work.batch, None if data is None else data.written_bits)
     backends = [
         associative_backend(pricer, target, preset, sides.overrides[preset], work.macs) for preset, target in sides.aps

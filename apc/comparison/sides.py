@@ -77,6 +77,13 @@ def _require_own_names(named: Sequence[tuple[str, FileTarget]]) -> None:
 
 def _split(names: Sequence[str], against: Sequence[str | Path], overrides: Sequence[str]) -> Mapping[str, list[str]]:
     others = _array_names(against)
+    for option, given, wrong, right in (
+        ("--target", names, names_of(ARRAYS), "an array: give it with --against"),
+        ("--against", others, preset_names(), "an associative processor: give it with --target"),
+    ):
+        for name in given:
+            if name in wrong:
+                raise UserError(f"{option} {name}: it is {right}")
     require_different(names, "--target")
     require_different(others, "--against")
     return split_overrides(overrides, [*names, *others])

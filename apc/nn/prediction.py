@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from apc.cli import console
 from apc.nn.arguments import Arguments
 from apc.nn.calibration import simulated_layers
 from apc.nn.error_flow import Call, find_rounding, recorded, slopes
 from apc.nn.errors import ConversionError
+from apc.options import Progress
 
 PROBES = 16
 """Directions in which outputs are differentiated: each output where there are at most so many, else random ones."""
@@ -69,11 +71,13 @@ def predict_errors(model: nn.Module, inputs: Any, *, seed: int = 0) -> Predictio
     originals = simulated_layers(model)
     soft = copy.deepcopy(model).eval().requires_grad_(True)
     calls: list[Call] = []
-    with torch.enable_grad(), recorded(dict(zip(simulated_layers(soft), originals, strict=True)), calls):
-        outputs = Arguments.of(inputs).given_to(soft)
-    if not isinstance(outputs, torch.Tensor):
-        raise ConversionError(f"{type(model).__name__}: gives {type(outputs).__name__}, but errors are of one tensor")
-    return _prediction(calls, outputs.flatten(1), seed)
+    with console.progress("predicting errors") as update:
+        with torch.enable_grad(), recorded(dict(zip(simulated_layers(soft), originals, strict=True)), calls):
+            outputs = Arguments.of(inputs).given_to(soft)
+        if not isinstance(outputs, torch.Tensor):
+            given = type(outputs).__name__
+            raise ConversionError(f"{type(model).__name__}: gives {given}, but errors are of one tensor")
+        return _prediction(calls, outputs.flatten(1), seed, update)
 
 
 @dataclass
@@ -88,13 +92,15 @@ class _Sums:
         return math.sqrt((self.variance + self.squared_bias) / cases)
 
 
-def _prediction(calls: Sequence[Call], outputs: torch.Tensor, seed: int) -> Prediction:
-    """``outputs``: (images, outputs of the model), with the graph that leads to them."""
+def _prediction(calls: Sequence[Call], outputs: torch.Tensor, seed: int, progress: Progress) -> Prediction:
+    """``outputs``: (images, outputs of the model), with the graph that leads to them. ``progress`` counts the outputs,
+    or the directions that stand for them."""
     images, number = outputs.shape
     find_rounding(calls, images, seed)
     directions = _directions(number, seed).to(outputs)
     layers, together, rounding = {call.name: _Sums() for call in calls}, _Sums(), _Sums()
-    for direction in directions:
+    for done, direction in enumerate(directions):
+        progress(done, len(directions), "")
         biases = {name: torch.zeros(images, dtype=torch.float64) for name in layers}
         for call, by_y, by_x in slopes(outputs, direction.expand_as(outputs), calls):
             if by_y is not None:

@@ -17,6 +17,7 @@ from apc.nn.layer_program import OUTPUT, layer_graph, layer_program
 from apc.nn.presets import Preset
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.uses import LayerUse
+from apc.options import Progress, silent
 from apc.target_files import ArrayTarget
 from backends.cost import LayerCost
 from backends.crossbar.target import CrossbarTarget, load_crossbar
@@ -45,15 +46,16 @@ class Price:
     latency_s: float
 
 
-def prices(uses: Sequence[LayerUse]) -> list[Price | None]:
+def prices(uses: Sequence[LayerUse], progress: Progress = silent) -> list[Price | None]:
     """Of each of ``uses``; None where nothing prices a layer: it is digital, or software.
 
     Layers on the same arrays form a chip, whose leakage they share. Inputs are taken to have the bit densities of
-    ``backends.activity``. Raises UserError for a layer that its target cannot hold.
+    ``backends.activity``. ``progress`` counts layers. Raises UserError for a layer that its target cannot hold.
     """
     result: dict[str, Price] = {}
     chips: dict[str, tuple[ArrayTarget, list[LayerUse]]] = {}
-    for use in uses:
+    for number, use in enumerate(uses):
+        progress(number, len(uses), use.name)
         hardware = use.layer.hardware if isinstance(use.layer, SimulatedLayer) else None
         if isinstance(hardware, RtmAp):
             result[use.name] = _associative(use, hardware)

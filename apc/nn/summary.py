@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from apc.cli import console
 from apc.files import atomic_write
 from apc.nn.associative import RtmAp
 from apc.nn.engines import AcimEngine
@@ -151,8 +152,9 @@ def summary(model: nn.Module, example: Any) -> Summary:
         if layer not in code_errors:
             code_errors[layer] = _code_error(layer, x)
 
-    uses = layer_uses(model, example, see)
-    rows = zip(uses, prices(uses), strict=True)
+    with console.progress("pricing layers") as update:
+        uses = layer_uses(model, example, see)
+        rows = zip(uses, prices(uses, update), strict=True)
     return Summary([_layer_summary(use, price, code_errors[use.layer]) for use, price in rows])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from apc.onnxruntime_session import open_session
+from apc.options import Progress, silent
 from apc.quantize.onnx_graph import OnnxGraph
 from ir.errors import UserError
 
@@ -59,8 +60,10 @@ def activation_scale(low: float, high: float, bits: int, signed: bool) -> np.flo
     return scale if scale > 0 else np.float32(1)
 
 
-def observe(graph: OnnxGraph, tensors: list[str], feeds: dict[str, np.ndarray]) -> dict[str, Observed]:
-    """Run ``graph`` on ``feeds`` (batch first) and collect every tensor of ``tensors``.
+def observe(
+    graph: OnnxGraph, tensors: list[str], feeds: dict[str, np.ndarray], progress: Progress = silent
+) -> dict[str, Observed]:
+    """Run ``graph`` on ``feeds`` (batch first) and collect every tensor of ``tensors``. ``progress`` counts images.
 
     UserError where onnxruntime refuses the model or a tensor is not finite.
     """
@@ -77,6 +80,7 @@ def observe(graph: OnnxGraph, tensors: list[str], feeds: dict[str, np.ndarray]) 
     strides: dict[str, int] = {}
     with open_session(model, "calibration: onnxruntime cannot run the model") as session:
         for start in range(0, images, batch):
+            progress(start, images, "calibrating")
             chunk = {name: _filled(value[start : start + batch], batch) for name, value in feeds.items()}
             results = dict(zip(wanted, session.run(wanted, chunk) if wanted else [], strict=True))
             for name in tensors:

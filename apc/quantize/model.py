@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import onnx
 
+from apc.options import Progress, silent
 from apc.quantize.calibration import (
     Observed,
     activation_range,
@@ -49,6 +50,7 @@ def quantize_model(
     percentile: float = 99.9,
     exact: bool = False,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> QuantizedModel:
     """Quantise the float weights and activations of ``model``; quantisers that it already has are left alone.
 
@@ -58,7 +60,8 @@ def quantize_model(
     ``calibration``: float arrays by input name, images along axis 0; without it seeded standard-normal images are
     used and a warning is recorded. Outputs always use their full range. ``exact``: choose scales under which float32
     inference rounds nothing but at the quantisers (``apc.quantize.exact``), so that onnxruntime equals integer
-    arithmetic; weight scales are then rounded even with "keep". UserError for what cannot be done.
+    arithmetic; weight scales are then rounded even with "keep". ``progress`` counts images of the calibration.
+    UserError for what cannot be done.
     """
     _check_options(weights, activations, first_last, method, percentile)
     graph = OnnxGraph(model)
@@ -73,7 +76,8 @@ def quantize_model(
     _name_layers(graph)
     placement = Placement(graph)
     points = placement.points(wide_last=first_last == "int8")
-    observed = observe(graph, [point.tensor for point in points], feeds) if points else {}
+    observed = observe(graph, [point.tensor for point in points], feeds, progress) if points else {}
+    progress(0, 0, "quantising the weights")
     records = {node.name: _record(node.name, node.op_type) for node in graph.nodes}
     quantisers = _quantisers(points, observed, activations, method, percentile, exact)
     warnings += quantise_layers(graph, placement, weights, first_last, quantisers, exact, records)

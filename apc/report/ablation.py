@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from apc.ablation import Ablation
+from apc.report.tables import Column, Row, fitted
 from apc.report.units import with_unit
 
 FIGURES = {
@@ -41,18 +41,18 @@ def ablation_rows(ablations: Iterable[Ablation]) -> list[dict[str, Any]]:
     return rows
 
 
-def ablation_table(rows: list[dict[str, Any]], level: str) -> Table:
-    """The rows for people. ``level``: name of the first."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("passes", overflow="fold")
-    for heading in (*FIGURES.values(), "estimate", "ratio", "compile"):
-        table.add_column(heading, justify="right")
+def ablation_table(rows: list[dict[str, Any]], level: str, width: int) -> list[Table | str]:
+    """The rows for people, in lines of ``width`` letters. ``level``: name of the first."""
+    counted = [Column(heading, rank=1 + number) for number, heading in enumerate(FIGURES.values())]
+    columns = [Column("passes", text=True), *counted, *map(Column, ("estimate", "ratio", "compile"))]
+    lines: list[Row] = []
+    refused = []
     for row in rows:
         name = level if row["off"] is None else f"without {row['off']}"
         if row["refused"] is not None:
-            table.add_row(name, f"does not fit: {row['refused']}")
+            refused.append(f"{name}: does not fit: {row['refused']}")
             continue
         counts = [f"{row[key]:,.0f}" for key in FIGURES]
         energy = with_unit(row["energy_estimate_J"]["total"], "J")
-        table.add_row(name, *counts, energy, f"{row['energy_ratio']:.3f}", f"{row['compile_s']:.1f} s")
-    return table
+        lines.append([name, *counts, energy, f"{row['energy_ratio']:.3f}", f"{row['compile_s']:.1f} s"])
+    return [*fitted(columns, lines, width), *refused]

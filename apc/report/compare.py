@@ -66,7 +66,7 @@ def _backend(comparison: Comparison, item: Backend) -> dict[str, Any]:
         "agreement": None if found is None else found.agreement.mean,
         "agreement_interval": _ends(None if found is None else found.agreement),
         "ratio_to_ap": comparison.ratio_to_ap(item),
-        "layers": [_layer(item.report, layer) for layer in item.report.layers],
+        "layers": _layers(item.report),
         "notes": list(item.notes),
         "figures": figure_rows(item.figures),
     }
@@ -76,12 +76,18 @@ def _ends(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def _layer(report: CostReport, layer: LayerCost) -> dict[str, Any]:
+def _layers(report: CostReport) -> list[dict[str, Any]]:
+    """Areas are None where the silicon is not apportioned: the layers of such a chip use it in turn."""
+    apportioned = any(layer.area_m2 for layer in report.layers)
+    return [_layer(report, layer, apportioned) for layer in report.layers]
+
+
+def _layer(report: CostReport, layer: LayerCost, apportioned: bool) -> dict[str, Any]:
     return {
         "name": layer.name,
         "energy_J": report.layer_energy_J(layer),
         "latency_s": sum(layer.latency_s.values()) / report.images,
-        "area_m2": sum(layer.area_m2.values()),
+        "area_m2": sum(layer.area_m2.values()) if apportioned else None,
         "counters": {name: value / report.images for name, value in layer.counters.items()},
     }
 

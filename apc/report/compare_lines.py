@@ -8,6 +8,34 @@ from apc.report.compare_text import place_of
 from apc.report.units import with_unit
 
 
+def verdict_line(report: dict[str, Any]) -> str:
+    """Which side takes less energy, by how much, and what most of the reference's energy is."""
+    reference = report["backends"][0]
+    parts = {name: energy for name, energy in reference["energy_J"].items() if name != "total"}
+    largest = max(parts, key=lambda name: parts[name])
+    pairs = [pair for pair in report["break_even"]["pairs"] if pair["ap"] == reference["name"]]
+    sides = ([pair for pair in pairs if pair["ratio"] >= 1], [pair for pair in pairs if pair["ratio"] < 1])
+    found = [
+        f"{_times(side)} {word} than {_who(side)}" for side, word in zip(sides, ("less", "more"), strict=True) if side
+    ]
+    total = reference["energy_J"]["total"]
+    return (
+        f"verdict: {report['workload']['name']} takes {with_unit(total, 'J')} an image on {reference['name']}, "
+        f"{'; '.join(found)}. {parts[largest] / total:.0%} of it is {largest}."
+    )
+
+
+def _times(side: list[dict[str, Any]]) -> str:
+    factors = sorted(max(pair["ratio"], 1 / pair["ratio"]) for pair in side)
+    shown = list(dict.fromkeys(f"{factor:.3g}x" for factor in (factors[0], factors[-1])))
+    return " to ".join(shown)
+
+
+def _who(side: list[dict[str, Any]]) -> str:
+    names = [pair["crossbar"] for pair in side]
+    return ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} and {len(names) - 2} other arrays"
+
+
 def workload_lines(report: dict[str, Any]) -> list[str]:
     """The network, its operands and the batch."""
     work = report["workload"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def energy_plot(report: dict[str, Any]) -> str:
             label = f" {with_unit(energies[place], 'J')}, x {backend['ratio_to_ap']:.3g}"
             axes.text(energies[place], place, label, va="center", color=_INK)
 
-    return _svg(draw, len(backends), "energy")
+    return _svg(draw, len(backends), "energy", "Bars: energy of an image on every backend, as in the table")
 
 
 def share_plot(report: dict[str, Any]) -> str:
@@ -57,7 +58,9 @@ def share_plot(report: dict[str, Any]) -> str:
         axes.set_xlabel("share of the energy")
         axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, labelcolor=_INK)
 
-    return _svg(draw, len(backends) + 1, "share")
+    return _svg(
+        draw, len(backends) + 1, "share", "Stacked bars: shares of the components in each energy, as in the table"
+    )
 
 
 def layers_plot(report: dict[str, Any]) -> str:
@@ -82,7 +85,8 @@ def layers_plot(report: dict[str, Any]) -> str:
         axes.set_xlabel("energy per image (J)")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, labelcolor=_INK)
 
-    return _svg(draw, max(6, 0.5 * len(names) + len(report["backends"]) / 2), "layers")
+    rows = max(6, 0.5 * len(names) + len(report["backends"]) / 2)
+    return _svg(draw, rows, "layers", "Marks: energy of every layer on every backend, as in the table")
 
 
 def tornado_plot(pair: dict[str, Any], top: int) -> str:
@@ -100,15 +104,17 @@ def tornado_plot(pair: dict[str, Any], top: int) -> str:
         axes.axvline(pair["ratio"], color=_INK, linewidth=0.8)
         axes.set_xlabel("energy ratio, array over AP\n(blue: figure down, orange: figure up, dotted: a tie)")
 
-    return _svg(draw, len(rows), f"tornado {pair['ap']} {pair['crossbar']}")
+    label = f"Bars: what moves the energy ratio of {pair['crossbar']} to {pair['ap']} most, as in the table"
+    return _svg(draw, len(rows), f"tornado {pair['ap']} {pair['crossbar']}", label)
 
 
 def _wrapped(name: str) -> str:
     return "\n".join(wrap(name, _NAME_LETTERS))
 
 
-def _svg(draw: Callable[[Axes], None], rows: float, name: str) -> str:
-    """An <svg> element: the same bytes for the same plot. ``name``: unlike that of any other plot on the page."""
+def _svg(draw: Callable[[Axes], None], rows: float, name: str, label: str) -> str:
+    """An <svg> element: the same bytes for the same plot. ``name``: unlike that of any other plot on the page;
+    ``label``: what a screen reader says instead of it."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -125,6 +131,7 @@ def _svg(draw: Callable[[Axes], None], rows: float, name: str) -> str:
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawn = file.getvalue()
     element = drawn[drawn.index("<svg ") :].replace(_INK, "currentColor")
+    element = element.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", element)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
+from apc.report.tables import fold, room, simple_table
 from apc.report.units import with_unit
 from backends.cost import COMPONENTS
 
@@ -163,8 +163,9 @@ def place_of(row: dict[str, Any], pair: dict[str, Any]) -> str:
 
 
 def _tables(title: str, headings: Sequence[str], sections: Sequence[Sequence[Row]], width: int) -> list[Table]:
-    """The columns in their order, in as many tables as it takes for none to be wider than ``width`` (a table has one
-    column at least)."""
+    """The columns in their order, in as many tables as it takes for none to be wider than ``width`` (one column is
+    always shown). The first column, with which the others are to be compared, is in every table that has room for it
+    and another."""
     rows = [row for section in sections for row in section]
     first = max(min(len(title), _TITLE_LETTERS), *(len(heading) for heading, _ in rows))
     widths = [
@@ -173,18 +174,23 @@ def _tables(title: str, headings: Sequence[str], sections: Sequence[Sequence[Row
     ]
     groups: list[list[int]] = [[]]
     for column in range(len(headings)):
-        if groups[-1] and sum(widths[other] + 3 for other in (*groups[-1], column)) > width - first - 4:
-            groups.append([])
+        if groups[-1] and not _fits(first, widths, [*groups[-1], column], width):
+            groups.append([0] if _fits(first, widths, [0, column], width) else [])
         groups[-1].append(column)
     tables = []
     for group in groups:
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column(title, overflow="fold", width=first)
+        table = simple_table()
+        table.add_column(fold(title, first), overflow="fold")
         for column in group:
-            table.add_column(headings[column], justify="right", overflow="fold", width=widths[column])
+            table.add_column(fold(headings[column], widths[column]), justify="right", overflow="fold")
         for section in sections:
             for heading, cells in section:
                 table.add_row(heading, *(cells[column] for column in group))
             table.add_section()
         tables.append(table)
     return tables
+
+
+def _fits(first: int, widths: Sequence[int], columns: Sequence[int], width: int) -> bool:
+    """Whether a table of these columns, after one of ``first`` letters, is no wider than ``width``."""
+    return room([first, *(widths[column] for column in columns)]) <= width

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from apc.accounting import Accounts, LayerStatics
+from apc.report.tables import Column, Row, fitted
 from apc.report.units import with_unit
 from backends.cost import CostReport
 from ir.program import Program
@@ -59,20 +59,29 @@ def _layer(program: Program, index: int, statics: LayerStatics, estimate: CostRe
     }
 
 
-def compile_table(report: dict[str, Any]) -> Table:
-    """The report as a table for people, with a line of totals."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("layer", overflow="fold")
-    for heading in ("rows", "adds", "bit-adds", "instr.", "enc. bits", "searches", "shifts", "cycles", "estimate"):
-        table.add_column(heading, justify="right")
+_COLUMNS = [
+    Column("layer", text=True),
+    Column("rows", rank=5),
+    Column("adds", rank=2),
+    Column("bit-adds", rank=4),
+    Column("instr."),
+    Column("enc. bits", rank=6),
+    Column("searches", rank=1),
+    Column("shifts", rank=3),
+    Column("cycles"),
+    Column("estimate"),
+]
+
+
+def compile_table(report: dict[str, Any], width: int) -> list[Table | str]:
+    """The report for people, with a line of totals, in lines of ``width`` letters."""
     shown = ("adds", "bit_adds", "instructions", "encoded_bits", "search_passes", "shift_steps", "cycles")
+    rows: list[Row] = []
     for layer in report["layers"]:
         counts = [f"{layer[key]:,}" for key in shown]
-        table.add_row(
-            layer["name"], f"{layer['positions']:,}", *counts, with_unit(layer["energy_estimate_J"]["total"], "J")
-        )
+        energy = with_unit(layer["energy_estimate_J"]["total"], "J")
+        rows.append([layer["name"], f"{layer['positions']:,}", *counts, energy])
     totals = report["totals"]
-    table.add_section()
     energy = with_unit(totals["energy_estimate_J"]["total"], "J")
-    table.add_row("all", "", *(f"{totals[key]:,}" for key in shown), energy)
-    return table
+    rows += [None, ["all", "", *(f"{totals[key]:,}" for key in shown), energy]]
+    return fitted(_COLUMNS, rows, width)

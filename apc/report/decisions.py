@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
+from apc.report.tables import Column, Row, fitted
 from apc.report.units import with_unit
 from backends.rtm_ap.decisions import Candidate, Decision
 
@@ -76,23 +76,21 @@ def reason(decision: Decision) -> str:
     return text
 
 
-def effects_table(on: dict[str, Any], off: dict[str, Any]) -> Table | None:
+def effects_table(on: dict[str, Any], off: dict[str, Any], width: int) -> list[Table | str]:
     """What a pass did to every layer that it changed: counts without it -> with it, and the ratio of the estimated
-    energies; None where it changed nothing. ``on``, ``off``: compile reports with the pass and without."""
+    energies; empty where it changed nothing. ``on``, ``off``: compile reports with the pass and without; ``width``:
+    letters of a line."""
     pairs = list(zip(off["layers"], on["layers"], strict=True))
     keys = [key for key in EFFECTS if any(before[key] != after[key] for before, after in pairs)]
     if not keys:
-        return None
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("layer", overflow="fold")
-    for heading in (*(EFFECTS[key] for key in keys), "energy, with / without"):
-        table.add_column(heading, justify="right")
+        return []
+    counted = [Column(EFFECTS[key], rank=1 + number) for number, key in enumerate(keys)]
+    columns = [Column("layer", text=True), *counted, Column("energy ratio")]
+    rows: list[Row] = []
     for before, after in pairs:
         if any(before[key] != after[key] for key in keys):
-            table.add_row(after["name"], *_changes(before, after, keys))
-    table.add_section()
-    table.add_row("all", *_changes(off["totals"], on["totals"], keys))
-    return table
+            rows.append([after["name"], *_changes(before, after, keys)])
+    return fitted(columns, [*rows, None, ["all", *_changes(off["totals"], on["totals"], keys)]], width)
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any], keys: Sequence[str]) -> list[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from apc.report.tables import Column, fitted, room
 from backends.target import Figure
+
+_HEADINGS = ("figure", "value", "unit", "assumed", "year")
+_SOURCE_LETTERS = 40
+"""A column of sources is at least so wide."""
 
 
 def figure_rows(figures: Iterable[Figure]) -> list[dict[str, Any]]:
@@ -27,14 +30,24 @@ def figure_rows(figures: Iterable[Figure]) -> list[dict[str, Any]]:
     ]
 
 
-def figures_table(title: str, rows: Iterable[dict[str, Any]]) -> Table:
-    """``rows``: of ``figure_rows``."""
-    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left")
-    for heading in ("figure", "value", "unit", "assumed", "year", "source"):
-        table.add_column(heading, justify="right" if heading == "value" else "left", overflow="fold")
-    for row in rows:
-        table.add_row(row["key"], *figure_cells(row))
-    return table
+def figures_table(title: str, rows: Iterable[dict[str, Any]], width: int) -> list[Table | str]:
+    """``rows``: of ``figure_rows``; lines of ``width`` letters. A source that has too little room for its column goes
+    under its figure."""
+    listed = list(rows)
+    cells = [[row["key"], *figure_cells(row)] for row in listed]
+    beside = [max(len(cell) for cell in column) for column in zip(*(row[:-1] for row in cells), strict=True)]
+    if width - room([*map(max, beside, map(len, _HEADINGS)), 0]) >= _SOURCE_LETTERS:
+        columns = [Column(heading, text=heading != "value") for heading in (*_HEADINGS, "source")]
+        return [title, *fitted(columns, cells, width)]
+    key, value = beside[:2]
+    return [title, *(line for row in cells for line in _stacked(row, key, value))]
+
+
+def _stacked(cells: list[str], key: int, value: int) -> list[str]:
+    """A figure in a line of its own, and the source below it."""
+    name, number, unit, assumed, year, source = cells
+    facts = ", ".join(filter(None, (year, assumed)))
+    return [f"{name:{key}}  {number:>{value}} {unit}".rstrip() + f"  ({facts})", f"    {source}"]
 
 
 def figure_cells(row: dict[str, Any]) -> list[str]:

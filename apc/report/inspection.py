@@ -64,6 +64,17 @@ def find_phase(layer: LayerProgram, tile: Tile, wanted: str) -> tuple[int, int]:
     raise UserError(f"layer {layer.name} has no phase {wanted!r} in this tile; it has {known}{more}")
 
 
+def find_group(layer: LayerProgram, tile: Tile, group: int) -> tuple[int, int]:
+    """(start, stop) of the phases that load and sum a group of inputs, which follow one another. Raises UserError."""
+    names = (f"load {group}", f"sum {group}")
+    ranges = [(start, stop) for name, start, stop in phase_ranges(tile) if name in names]
+    if not ranges:
+        raise UserError(
+            f"layer {layer.name} has no group {group} in this tile: --level layers --layer lists its phases"
+        )
+    return min(start for start, _ in ranges), max(stop for _, stop in ranges)
+
+
 def summary(program: Program) -> list[dict[str, Any]]:
     """One record a layer; counts are those of `apc compile` (docs/json.md)."""
     rows = []

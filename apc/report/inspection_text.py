@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import networkx as nx
-from rich import box
 from rich.table import Table
 
 from apc.report.inspection import Window
-from apc.report.listing import Expansion
+from apc.report.tables import Column, Row, fitted
 from ir.expand import FLAG_PLACES, Broadcast, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
 from ir.program import Program
 
-_LINE_WIDTH = 68
 _FLAG_NAMES = {place: name for name, place in FLAG_PLACES.items()}
-_COUNTS = {
-    "cycles": "cycles",
-    "searches": "search_passes",
-    "writes": "write_passes",
-    "shifts": "shift_steps",
-    "src-search": "source_search_passes",
-    "src-shift": "source_shift_steps",
-}
+_COLUMNS = (
+    Column("layer", text=True),
+    Column("op", text=True, rank=2),
+    Column("shape", rank=3),
+    Column("tiles", rank=5),
+    Column("columns", rank=4),
+    Column("instr."),
+    Column("adds", rank=1),
+    Column("bit-adds", rank=6),
+    Column("searches"),
+    Column("writes"),
+    Column("shifts"),
+    Column("cycles"),
+)
+_SUMS = ("instructions", "adds", "bit_adds", "search_passes", "write_passes", "shift_steps", "cycles")
 
 
-def summary_table(rows: list[dict[str, Any]]) -> Table:
-    """One line a layer, and the sums."""
-    sums = ("instructions", "adds", "bit_adds", "search_passes", "write_passes", "shift_steps", "cycles")
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("layer", "op", "shape"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("tiles", "columns", "instr.", "adds", "bit-adds", "searches", "writes", "shifts", "cycles"):
-        table.add_column(heading, justify="right")
+def summary_table(rows: list[dict[str, Any]], width: int) -> list[Table | str]:
+    """One line a layer of ``inspection.summary``, and the sums of several, in lines of at most ``width`` letters."""
+    lines: list[Row] = []
     for row in rows:
         shape = "x".join(map(str, row["shape"]))
-        counts = [f"{row[key]:,}" for key in sums]
-        table.add_row(
-            f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"]), *counts
-        )
-    table.add_section()
-    table.add_row("all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in sums))
-    return table
+        facts = [f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"])]
+        lines.append([*facts, *(f"{row[key]:,}" for key in _SUMS)])
+    if len(rows) > 1:
+        lines += [None, ["all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in _SUMS)]]
+    return fitted(_COLUMNS, lines, width)
 
 
 def header(window: Window) -> str:
@@ -65,46 +63,34 @@ def footer(window: Window) -> list[str]:
     return [f"; {rest} more: --range {window.stop}:{following}"]
 
 
-def macro_lines(records: list[dict[str, Any]]) -> Iterator[str]:
-    """One instruction a line with its exact counts; a line where a phase begins."""
-    yield f"{'; address, instruction':<{_LINE_WIDTH}}" + "".join(f"{name:>11}" for name in _COUNTS)
-    phase = ""
-    for record in records:
-        if record["phase"] != phase:
-            phase = record["phase"]
-            yield f"phase {json.dumps(phase)}"
-        counts = "".join(f"{record[key]:>11}" for key in _COUNTS.values())
-        yield f"{'  ' + record['text']:<{_LINE_WIDTH}}{counts}"
-
-
-def micro_lines(expansions: list[Expansion]) -> Iterator[str]:
-    """Every instruction followed by its numbered micro-operations."""
-    for expansion in expansions:
-        yield expansion.text
-        yield from (f"  {number:>5}  {micro_text(step)}" for number, step in enumerate(expansion.steps))
-
-
-def micro_text(step: MicroOp) -> str:
-    """Cells are ``c<column>.d<domain>``, or the flags C, F, G; X is the broadcast bit in the key."""
+def micro_text(step: MicroOp, operands: Sequence[str] = ()) -> str:
+    """Cells are ``c<column>.d<domain>``, or the flags C, F, G; X is the broadcast bit in the key. ``operands``: for
+    each cell that a search or write names, the operand bit it is ("r3"), which follows in brackets, or ""."""
     match step:
         case Shift(column, steps):
             return f"SHIFT      c{column} {steps:+d}"
         case Search(key):
-            return f"SEARCH     {_cells(key)}"
+            return f"SEARCH     {_cells(key, operands)}"
         case SearchOr(key):
-            return f"SEARCH-OR  {_cells(key)}"
+            return f"SEARCH-OR  {_cells(key, operands)}"
         case TagAll():
             return "TAG-ALL"
         case Write(values):
-            return f"WRITE      {_cells(values)}"
+            return f"WRITE      {_cells(values, operands)}"
         case Receive(gather, bit):
             return f"RECEIVE    gather {gather} bit {bit}"
         case Broadcast(gather, bit):
             return f"BROADCAST  gather {gather} bit {bit}"
 
 
-def _cells(places: tuple[tuple[tuple[int, int], int], ...]) -> str:
-    return " ".join(f"{_FLAG_NAMES.get(place, f'c{place[0]}.d{place[1]}')}={bit}" for place, bit in places)
+def _cells(places: tuple[tuple[tuple[int, int], int], ...], operands: Sequence[str]) -> str:
+    names = operands or [""] * len(places)
+    named = zip(places, names, strict=True)
+    return " ".join(f"{_cell(place)}{f'({name})' if name else ''}={bit}" for (place, bit), name in named)
+
+
+def _cell(place: tuple[int, int]) -> str:
+    return _FLAG_NAMES.get(place, f"c{place[0]}.d{place[1]}")
 
 
 def graph_lines(program: Program, graph: nx.DiGraph) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Example:
 
     @cached_property
     def program(self) -> Program:
-        lines = [*self._block("asm").splitlines(), *_target_lines(self.target)]
+        lines = [*self._block("asm").splitlines(), *target_lines(self.target)]
         return parse_program("\n".join(lines), "the page's example")
 
     @cached_property
@@ -235,7 +235,7 @@ def _source(tensor: int) -> str:
     return f"array of t{tensor}"
 
 
-def _target_lines(target: Target) -> Iterator[str]:
+def target_lines(target: Target) -> Iterator[str]:
     """The target's snapshot as directives of assembly text."""
 
     def leaves(value: object, path: list[str]) -> Iterator[str]:

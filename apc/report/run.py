@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from apc.batches import PER_PROGRAM
 from apc.cycles import READ_OUT
 from apc.driver import RunResult
 from apc.machine_use import MachineUse, machine_use
+from apc.report.tables import Column, Row, fitted
 from apc.report.units import with_unit
 from backends.rtm_ap.placement import Distance
 from ir.program import Program
@@ -102,16 +102,27 @@ def schedule_figures(use: MachineUse, counters: LayerCounters, images: int) -> d
     }
 
 
-def layer_table(report: dict[str, Any]) -> Table:
-    """Per layer: cycles of all images, events and energy per image, how busy its arrays and powered rows are."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("layer", overflow="fold")
-    for heading in ("cycles", "searched", "written", "shifted", "moved", "arrays", "rows", "energy"):
-        table.add_column(heading, justify="right")
+_COLUMNS = [
+    Column("layer", text=True),
+    Column("cycles"),
+    Column("searched"),
+    Column("written"),
+    Column("shifted", rank=1),
+    Column("moved", rank=2),
+    Column("arrays", rank=3),
+    Column("rows", rank=4),
+    Column("energy"),
+]
+
+
+def layer_table(report: dict[str, Any], width: int) -> list[Table | str]:
+    """Per layer: cycles of all images, events and energy per image, how busy its arrays and powered rows are. Lines of
+    ``width`` letters."""
+    rows: list[Row] = []
     for row in [*report["layers"], {**report, "name": "all"}]:
         counters = row["counters"]
         if row["name"] == "all":
-            table.add_section()
+            rows.append(None)
         events = [
             counters["search_rows"] + counters["source_search_rows"],
             counters["written_bits"],
@@ -120,8 +131,8 @@ def layer_table(report: dict[str, Any]) -> Table:
         ]
         shares = [f"{row['utilisation'][part]:.0%}" for part in ("arrays", "rows")]
         counts = [with_unit(event, "").rstrip() for event in (row["cycles"], *events)]
-        table.add_row(row["name"], *counts, *shares, with_unit(row["energy_J"]["total"], "J"))
-    return table
+        rows.append([row["name"], *counts, *shares, with_unit(row["energy_J"]["total"], "J")])
+    return fitted(_COLUMNS, rows, width)
 
 
 def summary(report: dict[str, Any]) -> list[str]:

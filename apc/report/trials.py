@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from apc.fault_file import FaultFile
 from apc.intervals import CONFIDENCE
+from apc.report.tables import Column, Row, fitted
 from apc.report.units import with_unit
 from apc.trials import TrialsResult
 
@@ -44,20 +44,18 @@ _PARTS = {
 """Columns of the table, and the kinds of events that each sums up, those in gathered tensors' arrays included."""
 
 
-def faults_table(report: dict[str, Any]) -> Table:
-    """Per layer: events an image by what failed, what differs from the fault-free run, and where differences begin."""
+def faults_table(report: dict[str, Any], width: int) -> list[Table | str]:
+    """Per layer: events an image by what failed, what differs from the fault-free run, and where differences begin.
+    Lines of ``width`` letters."""
     parts = [part for part in _PARTS if _events(report["events"], part)]
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("layer", overflow="fold")
-    for heading in (*parts, "different", "first"):
-        table.add_column(heading, justify="right")
+    columns = [Column("layer", text=True), *map(Column, (*parts, "different", "first"))]
+    rows: list[Row] = []
     for layer in report["layers"]:
         counts = [_number(_events(layer["events"], part)) for part in parts]
-        table.add_row(layer["name"], *counts, _percent(layer["different"]), _percent(layer["first"]))
-    table.add_section()
+        rows.append([layer["name"], *counts, _percent(layer["different"]), _percent(layer["first"])])
     first = sum(layer["first"] for layer in report["layers"])
-    table.add_row("all", *(_number(_events(report["events"], part)) for part in parts), "", _percent(first))
-    return table
+    totals = [_number(_events(report["events"], part)) for part in parts]
+    return fitted(columns, [*rows, None, ["all", *totals, "", _percent(first)]], width)
 
 
 def _events(events: dict[str, float], part: str) -> float:

@@ -78,10 +78,19 @@ def test_passes_are_recorded(compilation: Compilation) -> None:
 def test_progress_of_compiling_and_of_running_reaches_its_end(compilation: Compilation) -> None:
     calls: list[tuple[int, int, str]] = []
     compile_model(small_model(), progress=lambda *call: calls.append(call))
-    assert len(calls) == len(compilation.program.layers)
+    counted = [call for call in calls if call[1]]
+    assert [label for _, total, label in calls if not total] == [
+        "reading the model",
+        "transforming the graph",
+        "compiling the first layers",
+    ]
+    assert [done for done, _, _ in counted] == [1 + number for number in range(len(compilation.program.layers))]
     calls.clear()
     run_model(compilation.program, {"x": images(1)}, progress=lambda *call: calls.append(call))
+    assert calls[0] == (0, 0, "preparing the program")
     assert calls[-1][0] == calls[-1][1] == len(compilation.program.layers)
+    run_model(compilation.program, {"x": images(1)}, check="reference", progress=lambda *call: calls.append(call))
+    assert calls[-1] == (0, 0, "checking with the reference")
 
 
 @pytest.mark.parametrize(

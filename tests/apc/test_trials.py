@@ -93,6 +93,7 @@ def test_batches_threads_and_engines_change_nothing(program: Program, options: d
 def test_progress_reaches_its_end(program: Program) -> None:
     calls: list[tuple[int, int, str]] = []
     run(program, batch=3, progress=lambda *call: calls.append(call))
+    assert calls.pop(0) == (0, 0, "preparing the program")
     done, totals, labels = zip(*calls, strict=True)
     assert list(done) == sorted(done) and done[-1] == totals[-1] and len(set(totals)) == 1
     assert {label.split()[0] for label in labels} == {"fault-free", "trial"}

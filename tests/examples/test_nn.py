@@ -1,9 +1,8 @@
-"""The networks of examples/nn and their studies with ``--quick``; the snippets of docs/nn.md."""
+"""The networks of examples/nn and their studies with ``--quick``."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from examples.common import one_thread
 from examples.nn import adc_bits, convert_pretrained, finetune, hybrid, noise, sweep, train, voting
 from examples.nn.networks import ResNet, VisionTransformer
 from examples.nn.sweep import Sweep
 from examples.studies.study import Table
 
-PAGE = Path(__file__).parents[2] / "docs" / "nn.md"
 IMAGES = 20
 Rows = list[dict[str, str]]
 
@@ -126,15 +123,3 @@ def test_a_state_dict_goes_onto_presets(cache: Path, tmp_path: Path, capsys: pyt
     assert table.column("hardware") == ["float32", "acim-22nm", "rtm-ap-published"]
     assert all(energy > 0 for energy in table.column("energy_uJ")[1:])
     assert table.column("accuracy")[2] == train.right_answers(net, IMAGES) / IMAGES
-
-
-def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    snippets = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {}
-    with one_thread():
-        for number, snippet in enumerate(snippets):
-            exec(compile(snippet, f"docs/nn.md, snippet {number + 1}", "exec"), names)
-    assert names["accuracy"](names["model"]) > 0.9
-    assert names["after"] > names["before"]
-    assert names["difference"] == 0

@@ -7,6 +7,7 @@ import pytest
 
 from apc import artifact
 from apc.cli import main
+from apc.cli.asm import _counted
 from ir.assembly import print_program
 from tests.programs import tiny_program
 
@@ -51,3 +52,15 @@ def test_bad_text(tmp_path: Path, content: bytes, reason: str, capsys: pytest.Ca
 def test_no_such_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["asm", str(tmp_path / "none.asm"), "-o", str(tmp_path / "x.apc")]) == 2
     assert "none.asm: No such file" in capsys.readouterr().err
+
+
+def test_progress_counts_the_text_that_is_read() -> None:
+    """In MiB, where there is more than one; the lines come through as they are."""
+    calls: list[tuple[int, ...]] = []
+    lines = ["x" * 199 + "\n"] * 25_000
+    size = sum(map(len, lines))
+    assert list(_counted(lines, size, lambda done, total, label="": calls.append((done, total)))) == lines
+    assert calls == [(0, size >> 20), (10_001 * 200 >> 20, size >> 20), (20_001 * 200 >> 20, size >> 20)]
+    calls.clear()
+    assert list(_counted(lines[:9], 1800, lambda done, total, label="": calls.append((done, total)))) == lines[:9]
+    assert calls == []

@@ -83,8 +83,17 @@ def test_a_model_is_compiled_first(folder: Path) -> None:
     assert from_model["backends"][0]["name"] == "rtm-ap-published with columns=128"
     assert from_model["backends"][0]["overrides"] == ["columns=128"]
     assert "rtm-ap-projected is left out" in from_model["notes"][0]
-    assert document(folder / "m.onnx", *QUICK) == document(folder / "m.apc", *QUICK)
+    compiled, loaded = document(folder / "m.onnx", *QUICK), document(folder / "m.apc", *QUICK)
+    assert (compiled.pop("program"), compiled.pop("program_sha256")) == (None, None)
+    assert (loaded.pop("program"), len(loaded.pop("program_sha256"))) == (str(folder / "m.apc"), 64)
+    assert compiled == loaded
     assert from_model["workload"]["name"] == "m"
+
+
+def test_layers_have_no_area_where_silicon_is_not_theirs(folder: Path) -> None:
+    """Those of an associative processor use the same arrays in turn; of arrays, the chip's area is known as a whole."""
+    for backend in document(folder / "m.apc", *QUICK)["backends"]:
+        assert {layer["area_m2"] for layer in backend["layers"]} == {None} and backend["area_m2"] > 0
 
 
 def test_events_and_classes_are_counted_on_a_dataset(folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_print_after_a_layer_pass_compares_with_a_compilation_without_it(
     assert main(["compile", str(model), "-O1", "--print-after", "cse"]) == 0
     printed = capsys.readouterr().err
     assert printed.startswith("; after cse: without it -> with it\n")
-    assert f"{without:,} -> {with_it:,}" in printed.splitlines()[-2]
+    assert f"{without:,} -> {with_it:,}" in printed.splitlines()[-1]
 
 
 def test_passes_are_options_of_the_compilation(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

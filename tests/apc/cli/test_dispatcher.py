@@ -12,6 +12,7 @@ import pytest
 
 import apc.cli
 from apc.cli import COMMANDS, main
+from apc.cli.manual import NOTES
 from ir.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -23,7 +24,14 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[argparse.Namesp
 
     def install(run: Callable[[argparse.Namespace], int]) -> None:
         module = types.ModuleType("apc.cli.run")
-        vars(module).update(add_arguments=lambda parser: parser.add_argument("--number", type=int), run=run)
+        vars(module).update(
+            NAME="run",
+            HELP=COMMANDS["run"],
+            DESCRIPTION="Runs.",
+            EXAMPLES=(),
+            add_arguments=lambda parser: parser.add_argument("--number", type=int),
+            run=run,
+        )
         monkeypatch.setitem(sys.modules, "apc.cli.run", module)
 
     return install
@@ -42,9 +50,11 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"{name} {line}" in text for name, line in COMMANDS.items())
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("apc ")
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("apc ") and f", Python {sys.version.split()[0]}, " in out and out.count("\n") == 1
 
 
 def test_every_command_is_a_module_that_agrees_with_the_list() -> None:
@@ -59,6 +69,7 @@ def test_every_command_is_a_module_that_agrees_with_the_list() -> None:
         }
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         assert (constants["NAME"], constants["HELP"]) == (name, line)
+        assert constants["DESCRIPTION"].strip() and name in NOTES
         assert {"add_arguments", "run"} <= functions
 
 
@@ -71,7 +82,7 @@ def test_the_exit_status_is_the_commands(fake: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "apc: error: name a command: compile, quantize, inspect, run, compare, asm, disasm, targets (see `apc"),
+        ([], f"apc: error: name a command: {', '.join(COMMANDS)} (see `apc --help`)"),
         (["bake"], "apc: error: argument COMMAND: invalid choice: 'bake'"),
         (["--fast"], "apc: error: unrecognized arguments: --fast (see `apc --help`)"),
         (["run", "--number", "x"], "apc: error: argument --number: invalid int value: 'x' (see `apc run --help`)"),

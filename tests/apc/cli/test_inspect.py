@@ -28,6 +28,10 @@ def program(tmp_path: Path) -> str:
     [
         ([], "summary"),
         (["--layer", "conv"], "summary"),
+        (["--level", "layers"], "summary"),
+        (["--level", "histogram"], "histogram"),
+        (["--level", "histogram", "--layer", "conv"], "histogram"),
+        (["--grep", "add"], "grep"),
         (["--level", "graph"], "graph"),
         (["--level", "dag", "--layer", "every"], "dag"),
         (["--level", "macro", "--layer", "1"], "macro"),
@@ -56,6 +60,62 @@ def test_json_of_an_instruction(program: str, capsys: pytest.CaptureFixture[str]
         "r": {"column": 5, "domain": 4, "width": 4, "signed": False, "across": False},
     }
     assert instruction["phase"] == "gather"
+    assert instruction["names"] == {"r": "image[1]@+0,+1"}
+    assert instruction["interval"] == [0, 15]
+
+
+def test_json_of_micro_operations(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", program, "--level", "micro", "--layer", "1", "--range=12:", "--json"]) == 0
+    mac, rewind = json.loads(capsys.readouterr().out)["instructions"]
+    assert mac["names"] == {"r": "tmp@0005", "a": "w[0]"}
+    assert mac["steps"][:2] == ["BROADCAST  gather 2 bit 0", "SEARCH     C=1"]
+    assert mac["notes"][:2] == ["", "C: pass 1 of 1"]
+    assert (rewind["names"], rewind["interval"]) == ({}, None)
+    assert len(rewind["steps"]) == len(rewind["notes"])
+
+
+def test_matches_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", program, "--grep", r"^\S+ (add|sub) acc", "--limit", "4", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["total"] == 6
+    assert [(match["layer"], match["tile"], match["address"]) for match in document["matches"]] == [
+        ("conv", 0, 4),
+        ("conv", 0, 5),
+        ("conv", 0, 6),
+        ("conv", 1, 4),
+    ]
+    assert main(["inspect", program, "--layer", "e*", "--tile", "0", "--grep", "every", "--json"]) == 0
+    assert [match["address"] for match in json.loads(capsys.readouterr().out)["matches"]] == [10, 11]
+
+
+def test_a_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = tiny_program()
+    network.layers[0].tiles[0].phases = [("load 0", 0), ("sum 0", 3), ("requantise", 7)]
+    artifact.save(network, tmp_path / "groups.apc")
+    assert main(["inspect", str(tmp_path / "groups.apc"), "--level", "macro", "--group", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("instructions 0:7 of 8")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_listing_is_as_wide_as_the_terminal(
+    program: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["inspect", program, "--level", "macro", "--layer", "every"]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(arguments) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) > 150
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(arguments) == 0
+    assert width - 30 < max(map(len, capsys.readouterr().out.splitlines())) <= width
+
+
+def test_a_page(program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `apc report` writes (tests/apc/cli/test_report.py), or one line on what it needs."""
+    page = tmp_path / "page.html"
+    status = main(["inspect", program, "--format", "html", "-o", str(page)])
+    printed = capsys.readouterr()
+    assert page.exists() == (status == 0)
+    assert (printed.out if status == 0 else printed.err).count("\n") == 1
 
 
 def test_graphml_is_read_by_networkx(program: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,8 +142,19 @@ def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.Captur
         (["--level", "macro", "--tile", "2"], "has no tile 2"),
         (["--level", "macro", "--tile", "-1"], "has no tile -1"),
         (["--level", "macro", "--phase", "x"], "has no phase 'x'"),
-        (["--level", "macro", "--range=1:2", "--phase", "gather"], "exclude each other"),
-        (["--range=1:2"], "--tile, --phase and --range choose instructions: give --level dag, macro or micro"),
+        (["--level", "macro", "--range=1:2", "--phase", "gather"], "--range and --phase exclude each other"),
+        (["--level", "macro", "--range=1:2", "--group", "0"], "--range and --group exclude each other"),
+        (["--level", "macro", "--group", "7"], "layer conv has no group 7"),
+        (["--range=1:2"], "--tile, --range, --phase and --group choose instructions: give --level dag, macro or"),
+        (["--level", "histogram", "--tile", "0"], "choose instructions"),
+        (["--level", "layers", "--group", "0"], "choose instructions"),
+        (["--grep", "("], "--grep '(' is not a regular expression"),
+        (["--grep", "x", "--range=1:2"], "--grep searches whole tiles at --level macro"),
+        (["--grep", "x", "--level", "micro"], "--grep searches whole tiles at --level macro"),
+        (["--grep", "x", "--layer", "y*"], "there is no layer 'y*'"),
+        (["--grep", "x", "--limit", "0"], "--limit 0: show at least one match"),
+        (["--format", "html", "--layer", "conv"], "--format html shows the whole program"),
+        (["-o", "x.html"], "-o names the page of --format html"),
         (["--level", "graph", "--phase", "gather"], "choose instructions"),
         (["--tile", "1"], "choose instructions"),
         (["--level", "macro", "--range=x"], "write A:B"),

@@ -203,4 +203,5 @@ def test_asm_and_disasm(compiled: dict[str, Any], folder: Path) -> None:
 
 
 def test_every_command_has_a_schema() -> None:
-    assert SCHEMAS == sorted(f"apc.{name}.json" for name in COMMANDS)
+    printing = [name for name in COMMANDS if name != "completion"]  # which prints a script
+    assert SCHEMAS == sorted(f"apc.{name}.json" for name in printing)

@@ -91,7 +91,13 @@ def test_a_model_is_compiled_for_the_first_target() -> None:
     [
         (["rtm"], [], [], "unknown target 'rtm'"),
         ([], ["neurosim"], [], "unknown target 'neurosim': name a .toml file or one of crossbar-isaac, .*, acim-22nm"),
-        ([], ["rtm-ap-published"], [], "unknown target 'rtm-ap-published': name a .toml file or one of crossbar-isaac"),
+        (
+            [],
+            ["rtm-ap-published"],
+            [],
+            "--against rtm-ap-published: it is an associative processor: give it with --targ",
+        ),
+        (["acim-22nm"], [], [], "--target acim-22nm: it is an array: give it with --against"),
         (["rtm-ap-published"] * 2, [], [], "--target rtm-ap-published: is named twice"),
         ([], ["crossbar-neurosim"] * 2, [], "--against crossbar-neurosim: is named twice"),
         ([], [], ["adc_bits=6"], "--set adc_bits=6: write NAME.KEY=VALUE"),

@@ -25,7 +25,7 @@ from apc.comparison.workload import Workload
 from apc.report.compare import compare_report
 from apc.report.compare_csv import COLUMNS, compare_csv
 from apc.report.compare_html import compare_html
-from apc.report.compare_lines import flip_lines, headline_lines, method_lines, workload_lines
+from apc.report.compare_lines import flip_lines, headline_lines, method_lines, verdict_line, workload_lines
 from apc.report.compare_plots import energy_plot, layers_plot, share_plot, tornado_plot
 from apc.report.compare_text import (
     SENSITIVITY_COLUMNS,
@@ -34,6 +34,7 @@ from apc.report.compare_text import (
     layers_tables,
     sensitivity_tables,
 )
+from apc.report.reference import program_reference
 from tests.apc.comparison.fakes import ap, crossbar
 from tests.close import close
 
@@ -71,7 +72,7 @@ def text(table: Table, width: int = WIDTH) -> str:
 
 def test_json_follows_its_schema(report: dict[str, Any]) -> None:
     schema = json.loads((Path(apc.__file__).parent / "schemas" / "apc.compare.json").read_text())
-    document = json.loads(json.dumps({"schema": "apc.compare/1", **report}, allow_nan=False))
+    document = json.loads(json.dumps({"schema": "apc.compare/1", **program_reference(None), **report}, allow_nan=False))
     jsonschema.Draft202012Validator(schema).validate(document)
 
 
@@ -133,11 +134,15 @@ def test_narrow_terminals_get_several_tables(report: dict[str, Any], width: int)
     names = ["ap", "near & dear", "far"]
     for tables in (backends_tables(report, width), layers_tables(report, width)):
         shown = [text(table, width) for table in tables]
-        assert [str(column.header) for table in tables for column in table.columns[1:]] == names
+        headings = [[str(column.header) for column in table.columns[1:]] for table in tables]
+        others = [name for heading in headings for name in heading if name != names[0]]
+        assert headings[0][0] == names[0] and others == names[1:]
         for table, lines in zip(tables, shown, strict=True):
             assert max(map(len, lines.splitlines())) <= width
             assert sum(line.strip() != "" for line in lines.splitlines()) == table.row_count + 2  # nothing is folded
     assert len(backends_tables(report, 48)) == 3 and len(backends_tables(report, 120)) == 1
+    for table in backends_tables(report, 80):  # wide enough for two columns: the reference is in every table
+        assert str(table.columns[1].header) == names[0] and len(table.columns) == 3
 
 
 def test_a_narrow_sensitivity_table_leaves_out_the_values_that_were_tried(report: dict[str, Any]) -> None:
@@ -202,6 +207,32 @@ def test_csv(report: dict[str, Any]) -> None:
         assert float(first["energy_J"]) + float(last["energy_J"]) == float(whole["energy_J"])
         assert first["ratio_to_ap"] == "" and float(whole["ratio_to_ap"]) > 0
     assert rows[0]["adc_J"] == "" and float(rows[3]["adc_J"]) == close(5e-13)
+    assert {(row["batch"], row["images"]) for row in rows} == {("1", "4")}
+    bare = list(csv.DictReader(io.StringIO(compare_csv({**report, "images": None}))))
+    assert {row["images"] for row in bare} == {""}
+
+
+def test_an_area_that_is_not_apportioned_is_empty(report: dict[str, Any]) -> None:
+    rows = list(csv.DictReader(io.StringIO(compare_csv(report))))
+    assert [float(row["area_m2"]) for row in rows[:3]] == close([1e-6, 2.5e-7, 7.5e-7])
+    side = report["backends"][0]
+    shared = {**side, "layers": [{**layer, "area_m2": None} for layer in side["layers"]]}
+    rows = list(csv.DictReader(io.StringIO(compare_csv({**report, "backends": [shared]}))))
+    assert [row["area_m2"] for row in rows] == [str(side["area_m2"]), "", ""]
+
+
+def test_the_verdict(report: dict[str, Any]) -> None:
+    """From the energies that the first test has: 910 fJ on the AP, 900 fJ and 10.5 pJ on the crossbars."""
+    line = verdict_line(report)
+    assert line == (
+        "verdict: net <1> takes 910 fJ an image on ap, 11.5x less than far; 1.01x more than near & dear. "
+        "40% of it is movement."
+    )
+    pair = report["break_even"]["pairs"][1]
+    names = ["a", "b", "c", "d"]
+    many = [{**pair, "crossbar": name, "ratio": ratio} for name, ratio in zip(names, (8, 2, 4, 3), strict=True)]
+    line = verdict_line({**report, "break_even": {**report["break_even"], "pairs": many}})
+    assert ", 2x to 8x less than a, b and 2 other arrays. 40%" in line
 
 
 def test_html_is_complete_and_loads_nothing(report: dict[str, Any]) -> None:
@@ -232,7 +263,9 @@ def test_plots_are_well_formed(report: dict[str, Any]) -> None:
     drawn = [energy_plot(report), share_plot(report), layers_plot(report)]
     drawn += [tornado_plot(pair, 3) for pair in report["sensitivity"]["pairs"]]
     for element in drawn:
-        assert ElementTree.fromstring(element).tag == "{http://www.w3.org/2000/svg}svg"
+        root = ElementTree.fromstring(element)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.get("role") == "img" and "as in the table" in str(root.get("aria-label"))
         assert "#010203" not in element
     odd = {**report, "backends": [{**item, "name": r"$\frac$ & <b>"} for item in report["backends"][:1]]}
     assert r"$\frac$ &amp; &lt;b&gt;" in energy_plot(odd)  # neither mathematics nor markup

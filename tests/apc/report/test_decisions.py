@@ -68,12 +68,12 @@ def layer(name: str, adds: int, energy: float) -> dict[str, object]:
 def test_effects_show_what_changed() -> None:
     off = {"layers": [layer("a", 4000, 2.0), layer("b", 7, 1.0)], "totals": layer("all", 4007, 3.0)}
     on = {"layers": [layer("a", 3000, 1.0), layer("b", 7, 1.0)], "totals": layer("all", 3007, 2.0)}
-    table = effects_table(on, off)
-    assert table is not None
+    (table,) = effects_table(on, off, 80)
+    assert not isinstance(table, str)
     assert [list(column.cells) for column in table.columns] == [
         ["a", "all"],
         ["4,000 -> 3,000", "4,007 -> 3,007"],
         ["x 0.500", "x 0.667"],
     ]
-    assert [column.header for column in table.columns] == ["layer", "adds", "energy, with / without"]
-    assert effects_table(on, on) is None
+    assert [column.header for column in table.columns] == ["layer", "adds", "energy ratio"]
+    assert effects_table(on, on, 80) == []

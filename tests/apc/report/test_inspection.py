@@ -3,8 +3,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from apc.report.inspection import Window, dag_of, find_layer, find_phase, find_tile, graph_of, phase_ranges, summary
-from apc.report.inspection_text import dag_lines, macro_lines, micro_lines, to_dot, to_graphml
+from apc.report.inspection import (
+    Window,
+    dag_of,
+    find_group,
+    find_layer,
+    find_phase,
+    find_tile,
+    graph_of,
+    phase_ranges,
+    summary,
+)
+from apc.report.inspection_text import dag_lines, to_dot, to_graphml
 from apc.report.listing import macro_records, micro_expansions
 from ir.errors import UserError
 from ir.expand import Search, SearchOr, Shift, Write, expand_instruction
@@ -116,14 +126,6 @@ def test_rewinding_brings_every_column_back() -> None:
     assert not offsets.any()
 
 
-def test_texts_of_a_listing() -> None:
-    program = tiny_program()
-    lines = list(macro_lines(macro_records(program, window(program, layer=1, start=3, stop=11))))
-    assert [line for line in lines if line.startswith("phase")] == ['phase "sum 0"', 'phase "requantise"']
-    assert len({len(line) for line in lines if not line.startswith("phase")}) == 1
-    assert len(list(micro_lines(micro_expansions(program, window(program, stop=1))))) == 1 + 1 + 4 + 4 * 4 - 2
-
-
 def test_summary_counts() -> None:
     rows = summary(tiny_program())
     assert [(row["index"], row["name"], row["instructions"], row["adds"]) for row in rows] == [
@@ -146,6 +148,17 @@ def test_finding_layers_tiles_and_phases() -> None:
         find_tile(layer, 2)
     with pytest.raises(UserError, match="'gather', 'sum 0', 'requantise'"):
         find_phase(layer, layer.tiles[0], "none")
+
+
+def test_a_group_is_what_loads_and_sums_its_inputs() -> None:
+    layer = tiny_program().layers[0]
+    tile = layer.tiles[0]
+    tile.phases = [("clear", 0), ("load 0", 1), ("sum 0", 2), ("load 1", 4), ("sum 1", 5), ("requantise", 7)]
+    assert [find_group(layer, tile, group) for group in (0, 1)] == [(1, 4), (4, 7)]
+    tile.phases = [("sum 0", 3)]
+    assert find_group(layer, tile, 0) == (3, 8)
+    with pytest.raises(UserError, match="layer conv has no group 1 in this tile"):
+        find_group(layer, tile, 1)
 
 
 def test_every_opcode_is_in_the_tiny_program() -> None:

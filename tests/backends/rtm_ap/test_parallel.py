@@ -78,6 +78,7 @@ def test_a_narrow_resnet18_is_the_same_from_any_number_of_workers(tmp_path: Path
         options = CompileOptions(workers=workers)
         program = compile_model(proto, options, progress=lambda *call, calls=calls: calls.append(call)).program
         files.append(file_bytes(program, tmp_path))
+        calls = [call for call in calls if call[1]]  # without the steps that are not counted
         assert [done for done, _, _ in calls] == list(range(1, 32)) and {total for _, total, _ in calls} == {31}
         reports.append([name for _, _, name in calls])
     assert files[0] == files[1]

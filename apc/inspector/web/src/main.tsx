@@ -1,0 +1,15 @@
+/** The page's entry: the shell around the view that the route names. */
+
+import { render } from "preact";
+
+import { Shell } from "./components/Shell";
+import "./debug";
+import { openSummary } from "./payload";
+
+const root = document.getElementById("apc-app") ?? document.body.appendChild(document.createElement("div"));
+openSummary().then(
+  () => render(<Shell />, root),
+  (problem: unknown) => {
+    root.textContent = `This report is damaged: ${String(problem)}`;
+  },
+);

@@ -1,0 +1,210 @@
+/** The first view: what the program is, what it costs, where to look. */
+
+import { LayersTable } from "../components/LayersTable";
+import { Command, Facts, Go, partColour, ShareBar } from "../components/pieces";
+import { RunFacts } from "../components/RunFacts";
+import { Verdict } from "../components/Verdict";
+import { comparison } from "../model/comparison";
+import { biggestCosts, networkEnergy, programFile, ranked, shapeText, summed, total, totalOf } from "../model/costs";
+import { bytes, count, integer, percent, si } from "../model/format";
+import { type Summary, summary } from "../payload";
+
+export function Overview() {
+  const report = summary();
+  const { program, target, layers } = report;
+  const compared = comparison(report);
+  return (
+    <div class="stack">
+      <header class="stack tight">
+        <h1>{program.file}</h1>
+        <p class="lead">
+          The network {program.name}: {count(layers.length, "layer")}, compiled at -{program.level} for {target.name} (
+          {target.description}).
+        </p>
+        <EnergySource report={report} />
+      </header>
+      <KeyFigures report={report} />
+      <div class="columns">
+        <section class="panel stack">
+          <h2>Where the cost is</h2>
+          <Biggest report={report} />
+          <h3>Energy by component</h3>
+          <EnergyShare report={report} />
+          <h3>Cycles by instruction class</h3>
+          <CycleShare report={report} />
+          <h3>Where to look next</h3>
+          <Next report={report} />
+        </section>
+        <section class="panel stack">
+          <h2>What was compiled</h2>
+          <Provenance report={report} />
+          <RunFacts report={report} />
+          {compared && (
+            <>
+              <h3>Against crossbars and SRAM arrays</h3>
+              <Verdict compared={compared} />
+              <Go to={{ view: "comparison" }}>The whole comparison</Go>
+            </>
+          )}
+        </section>
+      </div>
+      <LayersTable report={report} />
+    </div>
+  );
+}
+
+/** Says on every page that shows energies whether anything was counted. */
+export function EnergySource({ report }: { report: Summary }) {
+  const { estimate, images } = report.energy;
+  if (!estimate) {
+    return (
+      <p>
+        <span class="badge counted">counted</span> Energies are per image, of events counted in a run of{" "}
+        {count(images, "image")}; each event costs what <Go to={{ view: "figures" }}>the target's figures</Go> say.
+      </p>
+    );
+  }
+  return (
+    <p class="note">
+      <strong>Energies are estimates</strong>: written bits are those expected of independent bits, not counted. To
+      count them: <code>apc run {programFile(report)} --input X.npz --json &gt; run.json</code>, then{" "}
+      <code>apc report run.json</code>.
+    </p>
+  );
+}
+
+function KeyFigures({ report }: { report: Summary }) {
+  const { layers } = report;
+  const latency_s = totalOf(layers, "latency_s");
+  const energy_J = report.energy.total_J;
+  const figures: [string, string, string, number][] = [
+    ["Energy per image", si(energy_J, "J"), report.energy.estimate ? "estimate" : "counted", energy_J],
+    ["Latency of an image", si(latency_s, "s"), `${si(1 / latency_s, "", 3)} images/s, one at a time`, latency_s],
+    [
+      "Cycles",
+      integer(totalOf(layers, "cycles")),
+      `${si(report.target.timing.cycle_s, "s")} each`,
+      totalOf(layers, "cycles"),
+    ],
+    [
+      "Instructions",
+      integer(totalOf(layers, "instructions")),
+      bytes(totalOf(layers, "encoded_bits") / 8),
+      totalOf(layers, "instructions"),
+    ],
+    [
+      "Additions",
+      integer(totalOf(layers, "adds")),
+      `${integer(totalOf(layers, "bit_adds"))} bit additions`,
+      totalOf(layers, "adds"),
+    ],
+    [
+      "Arrays at most",
+      integer(Math.max(...layers.map((layer) => layer.arrays))),
+      `of ${integer(report.target.arrays)}, ${report.target.rows}×${report.target.columns}`,
+      Math.max(...layers.map((layer) => layer.arrays)),
+    ],
+  ];
+  return (
+    <dl class="key-figures">
+      {figures.map(([name, value, about, exact]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd title={String(exact)}>{value}</dd>
+          <dd class="muted about">{about}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Biggest({ report }: { report: Summary }) {
+  return (
+    <ol class="biggest">
+      {biggestCosts(report).map(({ share, of, what, layer }) => (
+        <li key={of + what}>
+          <strong>{percent(share)}</strong> of the {of}: {what}
+          {what && (layer ? " in " : ", ")}
+          {layer ? (
+            <Go to={{ view: "microcode", layer: layer.index }}>{layer.name}</Go>
+          ) : (
+            <Go to={{ view: "energy" }}>see all classes</Go>
+          )}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function EnergyShare({ report }: { report: Summary }) {
+  const energy = networkEnergy(report);
+  const parts = report.energy.components.map((name) => ({
+    name,
+    value: energy[name] ?? 0,
+    text: si(energy[name] ?? 0, "J"),
+    colour: partColour(name),
+  }));
+  return <ShareBar label="Energy by component" parts={parts} />;
+}
+
+const CLASS_COLOURS = ["--c1", "--c2", "--c3", "--c5", "--c4"];
+
+/** The largest classes by name, the others together. */
+function CycleShare({ report }: { report: Summary }) {
+  const classes = ranked(summed(report.layers.map((layer) => layer.cycles_by_class)));
+  const named = classes.slice(0, CLASS_COLOURS.length);
+  const others = classes.slice(CLASS_COLOURS.length);
+  const parts = named.map(([name, value], place) => ({
+    name,
+    value,
+    text: si(value, ""),
+    colour: `var(${CLASS_COLOURS[place]})`,
+  }));
+  const rest = total(others.map(([, value]) => value));
+  if (rest > 0) parts.push({ name: `${others.length} others`, value: rest, text: si(rest, ""), colour: "var(--c8)" });
+  return <ShareBar label="Cycles by instruction class" parts={parts} />;
+}
+
+function Provenance({ report }: { report: Summary }) {
+  const { program, target, boundaries, tensors } = report;
+  const side = (names: { name: string; tensor: number; lo: number; hi: number }[]) =>
+    names
+      .map(
+        ({ name, tensor, lo, hi }) =>
+          `${name}: ${shapeText(tensors[tensor]?.shape ?? [])} in [${integer(lo)}, ${integer(hi)}]`,
+      )
+      .join("; ");
+  return (
+    <Facts
+      facts={[
+        ["File", <code>{program.file}</code>],
+        ["Model (SHA-256)", <code>{program.model_sha256}</code>],
+        ["Network", program.name],
+        ["Level", `-${program.level}`],
+        ["Passes", program.passes.join(", ")],
+        ["Encoding", program.encoding],
+        ["Target", <Go to={{ view: "figures" }}>{target.name}</Go>],
+        [
+          "Arrays",
+          `${integer(target.arrays)} of ${target.rows} rows × ${target.columns} columns × ${target.domains} domains`,
+        ],
+        ["Input", side(boundaries.inputs)],
+        ["Output", side(boundaries.outputs)],
+        ["Left to the host", program.host_steps.map((step) => `${step.operator} (${step.name})`).join(", ")],
+        ["apc", program.apc_version],
+      ]}
+    />
+  );
+}
+
+function Next({ report }: { report: Summary }) {
+  const file = programFile(report);
+  const layer = biggestCosts(report)[0]?.layer?.name ?? "0";
+  return (
+    <div class="stack tight">
+      <Command line={`apc inspect ${file} --layer ${layer} --level histogram`} />
+      <Command line={`apc explain ${file} --layer ${layer} --output 0`} />
+      <Command line={`apc targets show ${report.target.name}`} />
+    </div>
+  );
+}

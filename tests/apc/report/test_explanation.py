@@ -1,0 +1,191 @@
+"""`apc explain` against the weights of the graph, against the tile's own counts, and literally."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import apc
+from apc.frontend import load_graph
+from apc.report.explanation import explain
+from apc.report.explanation_text import items
+from apc.report.tile_facts import tile_facts
+from ir.errors import UserError
+from ir.ops import Conv
+from ir.program import Program
+from tests.apc.schemas import schema
+from tests.programs import programs, tiny_program
+from tests.workspace import DIGITS
+
+CONVOLUTIONS = ["stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1.conv2", "blocks.1.downsample"]
+
+
+@cache
+def digits(level: str) -> Program:
+    return apc.compile(DIGITS, level=level)
+
+
+@cache
+def weights(layer: str) -> tuple[np.ndarray, Conv]:
+    """Of a convolution as the ONNX file has it: int (outputs, inputs, height, width)."""
+    op = load_graph(DIGITS).graph.op(layer)
+    assert isinstance(op, Conv)
+    return op.weights, op
+
+
+def find(program: Program, name: str) -> int:
+    return [layer.name for layer in program.layers].index(name)
+
+
+def expected(program: Program, layer: str, channel: int) -> dict[tuple[int, int, int], int]:
+    """(input channel, offset_y, offset_x) -> weight, without zeros."""
+    kernel, op = weights(layer)
+    return {
+        (int(c), int(y) - op.pads[0], int(x) - op.pads[1]): int(kernel[channel, c, y, x])
+        for c, y, x in zip(*np.nonzero(kernel[channel]), strict=True)
+    }
+
+
+def factors(program: Program, index: int, products: list[dict[str, Any]]) -> dict[tuple[int, int, int], int]:
+    maps = program.layers[index].row_maps
+    return {
+        (item["channel"], int(maps[item["row_map"]]["offset_y"]), int(maps[item["row_map"]]["offset_x"])): item[
+            "factor"
+        ]
+        for item in products
+    }
+
+
+@pytest.mark.parametrize(
+    ("layer", "level"), [*((layer, "O2") for layer in CONVOLUTIONS), ("stem", "O0"), ("blocks.0.conv2", "O1")]
+)
+def test_sums_are_the_weights_of_the_model(layer: str, level: str) -> None:
+    program = digits(level)
+    index = find(program, layer)
+    for channel in range(len(weights(layer)[0])):
+        total = explain(program, index, channel)["sum"]
+        assert factors(program, index, total["products"]) == expected(program, layer, channel)
+
+
+def add_up(report: dict[str, Any]) -> Counter[str]:
+    """Factors of what a sum's printed lines add and subtract, by the names in them, up to the sum's address."""
+    steps = [(step["address"], block["name"], step) for block in report["blocks"] for step in block["steps"]]
+    known: dict[str, Counter[str]] = {}
+    for address, name, step in sorted(steps, key=lambda item: item[0]):
+        updates = step["opcode"] not in ("const", "copy", "addo", "subo", "gather")
+        total = Counter(known.get(name, Counter())) if updates else Counter()
+        for term in step["terms"]:
+            read = Counter() if term["name"].startswith("#") else known.get(term["name"], Counter({term["name"]: 1}))
+            assert term["low_bit"] == 0
+            for leaf, factor in read.items():
+                total[leaf] += term["sign"] * factor << term["shift"]
+        known[name] = total
+        if address == report["sum"]["address"]:
+            return total
+    raise AssertionError("no step completes the sum")
+
+
+@pytest.mark.parametrize("layer", CONVOLUTIONS)
+def test_the_lines_add_up_to_the_weights(layer: str) -> None:
+    program = digits("O2")
+    index = find(program, layer)
+    maps = program.layers[index].row_maps
+    moved = bool(maps["offset_y"].any() or maps["offset_x"].any())
+    source = program.tensors[int(program.layers[index].tiles[0].gathers["tensor"][0])].name
+    for channel in range(0, len(weights(layer)[0]), 3):
+        wanted = {
+            f"{source}[{c}]" + (f"@{y:+d},{x:+d}" if moved else ""): factor
+            for (c, y, x), factor in expected(program, layer, channel).items()
+        }
+        found = add_up(explain(program, index, channel))
+        assert {name: factor for name, factor in found.items() if factor} == wanted
+
+
+def test_weights_in_the_rows() -> None:
+    program = digits("O2")
+    index = find(program, "classifier")
+    layer, kernel = program.layers[index], weights("classifier")[0]
+    products = [item for item in explain(program, index, 0)["sum"]["products"] if item["tensor"] is not None]
+    assert [item["channel"] for item in products] == list(range(kernel.shape[1]))
+    assert {item["factor"] for item in products} == {1}
+    resident = layer.resident_values[[item["resident"] for item in products]].T  # position, input
+    multiplier = resident[:, 0] // kernel[:, 0, 0, 0]  # the requantisation's, where it differs from row to row
+    assert (resident == kernel[:, :, 0, 0] * multiplier[:, None]).all() and multiplier.all()
+
+
+@pytest.mark.parametrize("layer", ["stem", "blocks.1.conv2", "mean", "blocks.1.add.quant"])
+def test_own_shares_sum_to_the_tile(layer: str) -> None:
+    program = digits("O2")
+    index = find(program, layer)
+    facts = tile_facts(program, index, 0)
+    own = [explain(program, index, int(channel))["totals"]["own"] for channel in facts.channels]
+    for key, whole in (
+        ("instructions", len(facts.tile.instructions)),
+        ("cycles", int(facts.cycles.sum())),
+        ("write_passes", int(facts.counts.writes.sum())),
+        ("search_passes", int(facts.counts.searches.sum() + facts.counts.source_searches.sum())),
+    ):
+        assert sum(share[key] for share in own) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("layer", [*CONVOLUTIONS, "mean"])
+def test_additions_are_those_that_the_compiler_counted(layer: str) -> None:
+    program = digits("O2")
+    index = find(program, layer)
+    reports = [explain(program, index, channel) for channel in range(program.tensors[index + 1].channels)]
+    own = sum(report["totals"]["own"]["additions"] for report in reports)
+    assert own == pytest.approx(program.layers[index].statistics["adds"])
+    for report in reports:
+        steps = [step for block in report["blocks"] for step in block["steps"]]
+        adding = [
+            step
+            for step in steps
+            if step["opcode"] in ("add", "sub", "addo", "subo") and step["address"] <= report["sum"]["address"]
+        ]
+        assert report["totals"]["additions"] == len(adding)
+        assert report["totals"]["shared_additions"] == sum(len(step["outputs"]) > 1 for step in adding)
+
+
+def test_depth_leaves_out_what_is_further_away() -> None:
+    program = digits("O2")
+    whole = explain(program, 0, 5)
+    for depth in range(4):
+        part = explain(program, 0, 5, depth)
+        assert part["blocks"] == [block for block in whole["blocks"] if block["depth"] <= depth]
+        assert part["deeper_blocks"] == len(whole["blocks"]) - len(part["blocks"])
+        assert {**part, "blocks": 0, "deeper_blocks": 0} == {**whole, "blocks": 0, "deeper_blocks": 0}
+
+
+def test_every_value_has_one_block_and_every_instruction_one_step() -> None:
+    report = explain(digits("O2"), 4, 7)
+    names = [block["name"] for block in report["blocks"]]
+    addresses = [step["address"] for block in report["blocks"] for step in block["steps"]]
+    assert len(set(names)) == len(names) and len(set(addresses)) == len(addresses)
+
+
+def test_a_channel_that_is_not_there() -> None:
+    with pytest.raises(UserError, match=r"--output 2: layer conv computes the channels 0 to 1$"):
+        explain(tiny_program(), 0, 2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(programs())
+def test_any_program_can_be_explained(program: Program) -> None:
+    for index, layer in enumerate(program.layers):
+        facts = [tile_facts(program, index, number) for number in range(len(layer.tiles))]
+        own = Counter[int]()
+        for channel in range(program.tensors[layer.output].channels):
+            report = explain(program, index, channel)
+            jsonschema.Draft202012Validator(schema("explain")).validate(
+                {"schema": "apc.explain/1", "program": "x.apc", **report}
+            )
+            assert list(items(report, 80))
+            own[report["tile"]] += report["totals"]["own"]["instructions"]  # type: ignore[assignment]
+        for number, of_tile in enumerate(facts):
+            assert own[number] == pytest.approx(int(of_tile.serves.any(axis=1).sum()))
