@@ -31,8 +31,9 @@ chromium:
 demo: $(READY) bundle
 	$(BIN)/python examples/demo.py
 
+# Each worker takes a half of the tests in their order, so that few fixtures are made twice, and then what is left.
 test: $(READY) bundle chromium
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,8 +44,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The variable keeps Material's advertisement of another generator out of the output.
 docs: $(READY)
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(READY) bundle
 	$(BIN)/python -m benchmarks

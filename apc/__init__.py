@@ -1,16 +1,18 @@
 """apc: compile quantised networks for racetrack-memory associative processors, and simulate them bit by bit.
 
-    >>> program = apc.compile("model.onnx")
-    >>> apc.save(program, "model.apc")
-    >>> result = apc.run(program, {"input": images})
-    >>> result.outputs, result.cost.energy_J()
-    >>> faults = apc.load_faults("position-4.6e-5")
-    >>> apc.run_trials(program, {"input": images}, faults, trials=10, labels=labels).accuracy
-    >>> comparison = apc.compare(program, against=["crossbar-rram-22nm"])
-    >>> [(backend.name, backend.energy_J) for backend in comparison.backends]
-    >>> apc.crossbar.CrossbarConfig(adc_bits=8)
-    >>> apc.acim.AcimConfig(rows=255, adc_bits=8, noise_lsb=0.2)
-    >>> simulated = apc.nn.convert(model, apc.acim.AcimConfig(), calibration=batches)
+```python
+program = apc.compile("model.onnx")
+apc.save(program, "model.apc")
+result = apc.run(program, {"input": images})
+result.outputs, result.cost.energy_J()
+faults = apc.load_faults("position-4.6e-5")
+apc.run_trials(program, {"input": images}, faults, trials=10, labels=labels).accuracy
+comparison = apc.compare(program, against=["crossbar-rram-22nm"])
+[(backend.name, backend.energy_J) for backend in comparison.backends]
+apc.crossbar.CrossbarConfig(adc_bits=8)
+apc.acim.AcimConfig(rows=255, adc_bits=8, noise_lsb=0.2)
+simulated = apc.nn.convert(model, apc.acim.AcimConfig(), calibration=batches)
+```
 """
 
 from __future__ import annotations

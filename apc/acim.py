@@ -1,12 +1,14 @@
 """``apc.acim``: analog compute-in-memory in SRAM, a matrix, a layer or a whole network at a time.
 
-    >>> config = apc.acim.AcimConfig(rows=255, adc_bits=7, noise_lsb=0.2, hybrid_level=2, voting=3, voting_level=3)
-    >>> array = apc.acim.AcimArray(weights, config, seed=0)                # (out, in), integers
-    >>> array.mvm(x)                                                       # (in, n) -> (out, n), in units of W @ x
-    >>> array.codes(x)                                                     # what every conversion gave
-    >>> network = apc.acim.load_network("model.onnx", config, seed=0)      # or an .apc file
-    >>> network.run({"input": images})["logits"]
-    >>> apc.acim.layer_error(config, histogram, tiles).variance            # in closed form
+```python
+config = apc.acim.AcimConfig(rows=255, adc_bits=7, noise_lsb=0.2, hybrid_level=2, voting=3, voting_level=3)
+array = apc.acim.AcimArray(weights, config, seed=0)                # (out, in), integers
+array.mvm(x)                                                       # (in, n) -> (out, n), in units of W @ x
+array.codes(x)                                                     # what every conversion gave
+network = apc.acim.load_network("model.onnx", config, seed=0)      # or an .apc file
+network.run({"input": images})["logits"]
+apc.acim.layer_error(config, histogram, tiles).variance            # in closed form
+```
 """
 
 from __future__ import annotations

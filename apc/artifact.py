@@ -198,11 +198,11 @@ def _check_seal(content: bytes) -> None:
     """The whole file's checksum, and that the zip's directory is as small as nine members make it."""
     start = len(content) - _SEAL_BYTES - _END_RECORD.size
     if start < 0:
-        raise ArtifactError("too short for an artifact")
+        raise ArtifactError("not a program: too short for what `apc compile` writes")
     mark, *_, directory_bytes, _, comment_bytes = _END_RECORD.unpack_from(content, start)
     if mark != b"PK\5\6" or comment_bytes != _SEAL_BYTES:
         raise ArtifactError(
-            "not an artifact, or truncated: it does not end as `apc compile` ends one; compile the model (again)"
+            "not a program, or truncated: it does not end as `apc compile` ends one; compile the model (again)"
         )
     if _seal(content) != content[-_SEAL_BYTES:]:
         raise ArtifactError(

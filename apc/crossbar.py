@@ -1,10 +1,12 @@
 """``apc.crossbar``: analog crossbars in Python, a matrix or a whole network at a time.
 
-    >>> config = apc.crossbar.CrossbarConfig(cell_bits=7, dac_bits=8, adc_bits=8, adc_range="calibrated", rows_max=1152)
-    >>> array = apc.crossbar.CrossbarArray(weights, config, seed=0)        # (out, in)
-    >>> array.calibrate(x); y = array.mvm(x)                               # (in, n) -> (out, n), in units of W @ x
-    >>> network = apc.crossbar.load_network("model.onnx", config, seed=0)  # or an .apc file
-    >>> network.calibrate({"input": some_images}); network.run({"input": images})["logits"]
+```python
+config = apc.crossbar.CrossbarConfig(cell_bits=7, dac_bits=8, adc_bits=8, adc_range="calibrated", rows_max=1152)
+array = apc.crossbar.CrossbarArray(weights, config, seed=0)        # (out, in)
+array.calibrate(x); y = array.mvm(x)                               # (in, n) -> (out, n), in units of W @ x
+network = apc.crossbar.load_network("model.onnx", config, seed=0)  # or an .apc file
+network.calibrate({"input": some_images}); network.run({"input": images})["logits"]
+```
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ import numpy as np
 from rich.console import Console
 
 import apc
-from apc.cli.console import progress, result_console
+from apc.cli.console import result_console
 from apc.driver import RunResult, compile_model, run_model
+from apc.progress import progress
 from apc.report.compilation import compile_report, compile_table
 from apc.report.run import run_report, summary
 from examples import digits, drawn, resnet18
@@ -81,7 +82,8 @@ def compile_file(path: Path, console: Console, *, whole_table: bool) -> None:
     apc.save(compilation.program, output)
     elapsed = time.perf_counter() - started
     report = compile_report(compilation.program, elapsed, compilation.warnings)
-    console.print(compile_table(report if whole_table else {**report, "layers": []}))
+    for part in compile_table(report if whole_table else {**report, "layers": []}, console.width):
+        console.print(part)
     console.print(
         f"{len(report['layers'])} layers, {output.stat().st_size:,} bytes, compiled in {elapsed:.1f} s. Counts are "
         "exact; the energy is an ESTIMATE from expected switching, which a run counts:",

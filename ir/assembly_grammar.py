@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,16 @@ from ir.errors import UserError
 from ir.isa import Field
 from ir.operand_text import MNEMONICS
 from ir.types import IntType
+
+_FEW = 12
+"""More alternatives than that are the beginning of a line."""
+_NOT_WORDS = {"ADDRESS", "MNEMONIC"}
+_PLAIN = {
+    "INT": "a whole number",
+    "STRING": 'a name in "quotes"',
+    "FIELD": "a field such as c3.d0:8s",
+    "$END": "nothing more",
+}
 
 Argument = tuple[str, Any]
 """(terminal name, value)"""
@@ -132,4 +143,18 @@ def _explain(text: str, error: UnexpectedInput) -> str:
         column -= 1  # a keyword may have matched the beginning of a longer word
     found = text[column:].split()[:1] if error.column > 0 else []
     accepted = error.accepts if isinstance(error, UnexpectedToken) else getattr(error, "allowed", None)
-    return f"cannot read {found[0][:40] if found else 'the end of the line'!r}; expected {sorted(accepted or [])}"
+    word = found[0][:40] if found else ""
+    return f"cannot read {word or 'the end of the line'!r}; expected {_expected(set(accepted or ()), word.lower())}"
+
+
+def _expected(accepted: set[str], found: str) -> str:
+    """The terminals that could stand there, as a reader knows them; where ``found`` is misspelt, what was meant."""
+    choices = sorted(MNEMONICS) if "MNEMONIC" in accepted and len(accepted) == 1 else []
+    if len(accepted) > _FEW:
+        choices = sorted(name.lower() for name in accepted - _NOT_WORDS)
+    close = get_close_matches(found, choices, n=1)
+    if close:
+        return f"{close[0]!r}, perhaps"
+    if len(accepted) > _FEW:
+        return "a directive or the address of an instruction (docs/assembly.md)"
+    return " or ".join(choices or sorted(_PLAIN.get(name, name.lower()) for name in accepted)) or "nothing more"

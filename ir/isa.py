@@ -32,7 +32,7 @@ class Op(IntEnum):
     ADDC = 7  # r <- r + constants[imm]
     EXTEND = 8  # r[a_width:] <- sign bit r[a_width - 1]   (a_width is a plain number here, 1 <= a_width < r_width)
     MAX = 9  # r <- max(r, a)   (same width and signedness)
-    CLAMP = 10  # r <- min(max(a, constants[imm]), constants[imm + 1])
+    CLAMP = 10  # r <- constants[imm] where a < it, else constants[imm + 1] where a > it, else a
     STEP = 11  # r <- constants[imm + 1] where a >= constants[imm], else unchanged
     GATHER = 12  # r <- a row-mapped channel of a stored tensor: gathers[imm + (a_column << 16)]
     MAC = 13  # r <- r + a * x, x broadcast to all rows of an image: b_width bits of gathers[imm + (b_column << 16)]
@@ -53,6 +53,10 @@ So a signed value v is held as v + 2**(width - 1), which never needs its sign ex
 """
 FRESH = (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.GATHER)
 """Opcodes that may carry R_FRESH."""
+SUMMING = (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.MAC)
+"""Opcodes that add two integers, neither of them a constant: what is counted as an addition."""
+UPDATING = (Op.ADD, Op.SUB, Op.ADDC, Op.MAX, Op.STEP, Op.MAC, Op.EXTEND)
+"""Opcodes that read r."""
 
 RECORD = np.dtype(
     [

@@ -35,11 +35,12 @@ from enum import IntEnum
 import numpy as np
 
 from ir import values_kernels as kernels
+from ir.cells import NONE, cell_count, cell_of
 from ir.isa import Op
 from ir.program import Program, Tile
-from ir.values_kernels import NONE, SEVERAL
+from ir.values_kernels import SEVERAL
 
-__all__ = ["NONE", "SEVERAL", "Kind", "TileValues", "reached_channels", "tile_values"]
+__all__ = ["NONE", "SEVERAL", "Kind", "TileValues", "tile_values"]
 
 
 class Kind(IntEnum):
@@ -67,9 +68,6 @@ class TileValues:
     the tile (-1: none); ``channel`` int32, the only output channel that it flows into (-2 several, -1 none); ``kind``
     uint8, a Kind.
 
-    Of every channel of the layer's output: ``holders`` int32, the value that holds its lowest bit at the end of the
-    tile (-1: none, or the channel is another tile's).
-
     A value flows into the channel that it holds at the end, and into those that a value made from it flows into later.
     """
 
@@ -85,7 +83,6 @@ class TileValues:
     output: np.ndarray
     channel: np.ndarray
     kind: np.ndarray
-    holders: np.ndarray
 
 
 def tile_values(program: Program, layer_index: int, tile_index: int) -> TileValues:
@@ -103,35 +100,20 @@ def tile_values(program: Program, layer_index: int, tile_index: int) -> TileValu
     trace = _nothing_traced(len(tile.instructions), len(resident))
     gathered = _gathered_intervals(program, tile)
     count = kernels.follow(tile.instructions, tile.constants, gathered, held, len(resident), trace)
-    holders = _holders(channels, tile_index, held)
-    output, channel = _held_channels(holders, count)
+    output, channel = _held_channels(_holders(channels, tile_index, held), count)
     kernels.flow(trace.made, trace.a, trace.b, channel)
     of_values = (trace.first[:count], trace.last[:count], trace.last_read[:count], trace.updates[:count])
     kind = _kinds(tile, len(resident), of_values[0], of_values[3], output, channel)
-    return TileValues(trace.made, trace.a, trace.b, trace.low, trace.high, *of_values, output, channel, kind, holders)
-
-
-def reached_channels(values: TileValues) -> np.ndarray:
-    """bool[values, channels]: the channels of the layer's output that every value flows into."""
-    channels = len(values.holders)
-    words = np.zeros((len(values.first), -(-channels // 64)), np.uint64)
-    for channel in np.flatnonzero(values.holders != NONE).tolist():
-        words[values.holders[channel], channel // 64] |= np.uint64(1 << channel % 64)
-    kernels.flow_sets(values.made, values.a, values.b, words)
-    return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little", count=channels).astype(bool)
+    return TileValues(trace.made, trace.a, trace.b, trace.low, trace.high, *of_values, output, channel, kind)
 
 
 def _cell(field: np.void) -> int:
-    return int(field["column"]) * kernels.DOMAINS + int(field["domain"])
+    return int(cell_of(field["column"], field["domain"]))
 
 
 def _nothing_held(tile: Tile, fields: np.ndarray, resident: int) -> kernels.Held:
     """State for a tile whose arrays also have ``fields``, of which ``resident`` are values from the start."""
-    code = tile.instructions
-    b_column = code["b_column"][code["op"] != Op.MAC]  # of MAC it is part of a gather's number
-    columns = [code["r_column"], code["a_column"][code["op"] != Op.GATHER], b_column, fields["column"]]
-    cells = (max(int(named.max(initial=0)) for named in columns) + 64) * kernels.DOMAINS
-    values = resident + len(code)
+    cells, values = cell_count(tile.instructions, fields), resident + len(tile.instructions)
     return kernels.Held(
         value=np.full(cells, NONE, np.int32),
         bit=np.zeros(cells, np.int32),

@@ -1,8 +1,8 @@
 """The kernels of ``ir.values``: which value every instruction makes and reads, and the interval of what it leaves.
 
-A cell is numbered column * DOMAINS + domain. Of every cell they follow which value it holds and which of the value's
-bits; of every value the interval of the integer in its cells, from the cell of its bit 0 to the top of what was
-written last. So what a shifted sub-field adds to a value adds to the value's whole integer.
+Of every cell they follow which value it holds and which of the value's bits (``ir.cells``); of every value the interval
+of the integer in its cells, from the cell of its bit 0 to the top of what was written last. So what a shifted sub-field
+adds to a value adds to the value's whole integer.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ir.isa import A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, R_ACROSS, R_FRESH, R_SIGNED, Op
+from ir.cells import DOMAINS, NONE, OPERAND_A, OPERAND_B, OPERAND_R, hold, place, run_length, updates
+from ir.isa import B_SIGNED, R_FRESH, R_SIGNED, Op
 from ir.kernel_cache import forget_stale
 
 forget_stale(__file__)
 
-DOMAINS = 256
-"""More than any field reaches, so that cells can be numbered."""
 WIDEST, FARTHEST = 48, 1 << 50
 """Of fields wider than WIDEST, and of integers beyond FARTHEST, only what the field can hold is known: so no sum or
 product of bounds leaves int64, nor the integers that a double holds."""
-NONE, SEVERAL = -1, -2
-ADD, SUB, ADDO, SUBO, ADDC, MAC, CONST, COPY, EXTEND, MAX, CLAMP, STEP, GATHER = (
+SEVERAL = -2
+ADD, SUB, ADDO, SUBO, ADDC, MAC, CONST, EXTEND, MAX, CLAMP, GATHER = (
     int(op)
     for op in (
         *(Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.ADDC, Op.MAC),
-        *(Op.CONST, Op.COPY, Op.EXTEND, Op.MAX, Op.CLAMP, Op.STEP, Op.GATHER),
+        *(Op.CONST, Op.EXTEND, Op.MAX, Op.CLAMP, Op.GATHER),
     )
 )
 
@@ -89,13 +88,9 @@ def read(held: Held, cell: int, across: bool, width: int, signed: bool) -> tuple
     stride = DOMAINS if across else 1
     low = high = bit = 0
     while bit < width:
-        place = cell + bit * stride
-        value, first, count = held.value[place], held.bit[place], 1
-        while bit + count < width:
-            place += stride
-            if held.value[place] != value or held.bit[place] != first + count:
-                break
-            count += 1
+        start = cell + bit * stride
+        value, first = held.value[start], held.bit[start]
+        count = run_length(held.value, held.bit, start, stride, width - bit)
         top = signed and bit + count == width
         if value >= 0 and first + count <= held.known[value]:
             least, greatest = wrap(held.low[value] >> first, held.high[value] >> first, count, top)
@@ -118,15 +113,6 @@ def lowest(held: Held, cell: int, across: bool, width: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def hold(held: Held, value: int, cell: int, across: bool, width: int, first: int) -> None:
-    """The cells of a field hold the bits of ``value`` from ``first`` on."""
-    stride = DOMAINS if across else 1
-    for bit in range(width):
-        held.value[cell + bit * stride] = value
-        held.bit[cell + bit * stride] = first + bit
-
-
-@numba.njit(cache=True, nogil=True)
 def begin(held: Held, value: int, cell: int, across: bool, width: int, low: int, high: int) -> None:
     """A new value in a field."""
     held.origin[value] = cell
@@ -134,21 +120,7 @@ def begin(held: Held, value: int, cell: int, across: bool, width: int, low: int,
     held.known[value] = width if width <= WIDEST else 0
     held.low[value] = low
     held.high[value] = high
-    hold(held, value, cell, across, width, 0)
-
-
-@numba.njit(cache=True, nogil=True)
-def _place(record: np.void, operand: int) -> tuple[int, bool, int, bool]:
-    """(lowest cell, across, width, signed) of operand 0, 1 or 2 (a, b, r); width 0 where the opcode has none."""
-    op, flags = record["op"], record["flags"]
-    if operand == 2:
-        cell = int(record["r_column"]) * DOMAINS + int(record["r_domain"])
-        return cell, (flags & R_ACROSS) != 0, int(record["r_width"]), (flags & R_SIGNED) != 0
-    if operand == 1:
-        cell = int(record["b_column"]) * DOMAINS + int(record["b_domain"])
-        return cell, (flags & B_ACROSS) != 0, 0 if op == MAC else int(record["b_width"]), (flags & B_SIGNED) != 0
-    cell = int(record["a_column"]) * DOMAINS + int(record["a_domain"])
-    return cell, (flags & A_ACROSS) != 0, 0 if op == EXTEND else int(record["a_width"]), (flags & A_SIGNED) != 0
+    hold(held.value, held.bit, cell, across, width, value, 0)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -197,7 +169,7 @@ def _update(
 
     ``a``: the interval of operand a.
     """
-    cell, across, width, signed = _place(record, 2)
+    cell, across, width, signed = place(record, OPERAND_R)
     op, below = record["op"], int(held.bit[cell])
     whole = below + width
     moved = held.known[value] == 0 or held.across[value] != across or whole > WIDEST
@@ -205,7 +177,7 @@ def _update(
     low, high = bounds(min(whole, 63), signed)
     if moved:
         held.known[value] = 0
-        hold(held, value, cell, across, width, below)
+        hold(held.value, held.bit, cell, across, width, value, below)
         return bounds(width, signed)
     if op == ADD or op == SUB or op == ADDC or op == MAC:
         if operands + below <= WIDEST:
@@ -221,7 +193,7 @@ def _update(
         low, high = read(held, held.origin[value], across, below, False)
         low, high = (least << below) + low, (greatest << below) + high
     held.known[value], held.low[value], held.high[value] = whole, low, high
-    hold(held, value, cell, across, width, below)
+    hold(held.value, held.bit, cell, across, width, value, below)
     return low >> below, high >> below
 
 
@@ -271,17 +243,17 @@ def follow(
     for i in range(len(records)):
         record = records[i]
         op = record["op"]
-        cell, across, width, signed = _place(record, 2)
+        cell, across, width, signed = place(record, OPERAND_R)
         operands = NONE, NONE
         a = b = 0, 0
-        a_cell, a_across, a_width, a_signed = _place(record, 0)
-        b_cell, b_across, b_width, b_signed = _place(record, 1)
+        a_cell, a_across, a_width, a_signed = place(record, OPERAND_A)
+        b_cell, b_across, b_width, b_signed = place(record, OPERAND_B)
         if a_width > 0:
             a = read(held, a_cell, a_across, a_width, a_signed)
         if b_width > 0:
             b = read(held, b_cell, b_across, b_width, b_signed)
         operands = lowest(held, a_cell, a_across, a_width), lowest(held, b_cell, b_across, b_width)
-        reads = op == ADD or op == SUB or op == ADDC or op == MAX or op == STEP or op == MAC or op == EXTEND
+        reads = updates(op)
         value = held.value[cell] if reads else NONE
         if value == NONE:
             value = values
@@ -313,14 +285,3 @@ def flow(made: np.ndarray, a: np.ndarray, b: np.ndarray, channel: np.ndarray) ->
             if value != NONE:
                 alone = channel[value] == NONE or channel[value] == reached
                 channel[value] = reached if alone else SEVERAL
-
-
-@numba.njit(cache=True, nogil=True)
-def flow_sets(made: np.ndarray, a: np.ndarray, b: np.ndarray, reached: np.ndarray) -> None:
-    """``reached``: uint64[values, words], bit c of a row set where the value holds output channel c at the end of the
-    tile; out: where it flows into it."""
-    for i in range(len(made) - 1, -1, -1):
-        for value in (a[i], b[i]):
-            if value != NONE:
-                for word in range(reached.shape[1]):
-                    reached[value, word] |= reached[made[i], word]

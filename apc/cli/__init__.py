@@ -2,7 +2,8 @@
 
 A command module `apc.cli.<name>` is an `apc.cli.manual.Command`: it has NAME, HELP (its line in `apc --help`),
 DESCRIPTION (a few paragraphs: what it does, prints and writes), EXAMPLES (what each shows, and the line to type),
-`add_arguments(parser)` and `run(args) -> exit status`. Its help and docs/commands.md are made of these.
+FAILS_WHEN (when its exit status is 1), SEE_ALSO (pages of docs/), `add_arguments(parser)` and `run(args) -> exit
+status`. Its help and docs/commands.md are made of these.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import platform
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 from apc.cli.manual import Command
 from apc.cli.parser import EXIT_BAD_INPUT, Parser, one_line
 from apc.guard import ShadowedPackageError, check_packages
+from apc.version import installed_version
 
 #: command -> its line in `apc --help`; equal to HELP of its module (a test holds this)
 COMMANDS = {
@@ -123,10 +124,7 @@ def build_parser(modules: Iterable[Command]) -> Parser:
 
 
 def _version() -> str:
-    try:
-        own = version("apc-rtm")
-    except PackageNotFoundError:
-        own = "(not installed: running from a source folder)"
+    own = installed_version() or "(not installed: running from a source folder)"
     return f"apc {own}, Python {platform.python_version()}, {platform.platform()}"
 
 

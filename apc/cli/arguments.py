@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apc.cli import console
 from apc.errors import ApcError
+from apc.progress import progress
 
 if TYPE_CHECKING:
     from ir.program import Program
@@ -29,7 +29,7 @@ def load_program(path: Path) -> Program:
     """The program of an .apc file, with progress: large ones take a second. Raises UserError for anything else."""
     from apc import artifact
 
-    with console.progress(f"loading {path.name}"):
+    with progress(f"loading {path.name}"):
         return artifact.load(path)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from apc.cli import console
 from apc.errors import ApcError
+from apc.options import Progress
+from apc.progress import progress
 
 NAME = "asm"
 HELP = "assemble text to an .apc program"
@@ -23,6 +25,8 @@ EXAMPLES = (
     ("assemble what was printed or edited", "apc asm digits.asm -o again.apc"),
     ("run it", "apc run again.apc --input digits_test.npz --labels digits_labels.npz"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("assembly.md", "json.md")
 
 _LINES_A_STEP = 10_000
 """Of assembly text, between two steps of the progress."""
@@ -35,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
 
 
-def _counted(lines: Iterable[str], size: int, update: console.Update) -> Iterator[str]:
+def _counted(lines: Iterable[str], size: int, update: Progress) -> Iterator[str]:
     """``lines`` of a file of ``size`` bytes. Progress counts MiB, of ASCII text."""
     read, mib = 0, 1 << 20
     for number, line in enumerate(lines):
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable(args.output, args.text)
     try:
-        with console.progress("assembling") as update, args.text.open(encoding="utf-8") as lines:
+        with progress("assembling") as update, args.text.open(encoding="utf-8") as lines:
             program = parse_lines(_counted(lines, args.text.stat().st_size, update), str(args.text))
     except UnicodeDecodeError as error:
         raise ApcError(f"{args.text}: not UTF-8 text") from error

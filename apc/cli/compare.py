@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from apc.cli import console
 from apc.errors import ApcError
+from apc.options import Progress
+from apc.progress import progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,6 +43,8 @@ EXAMPLES = (
         "--csv compare.csv",
     ),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("comparison.md", "json.md")
 
 _TOP = 10
 
@@ -101,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.csv, args.html):
         require_writable(path, args.model, args.dataset, args.labels, *args.against, *args.targets)
     require_separate(args.csv, "--csv", args.html, "--html")
-    with console.progress("comparing") as update:
+    with progress("comparing") as update:
         comparison = compare(args.model, _options(args, update), warn=console.warn)
     report = compare_report(comparison)
     _write(args, report)
@@ -113,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(args: argparse.Namespace, update: console.Update) -> CompareOptions:
+def _options(args: argparse.Namespace, update: Progress) -> CompareOptions:
     from apc.comparison.driver import CompareOptions
     from apc.labels import read_labels
     from apc.npz import read_npz

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from apc.cli import console
 from apc.cli.arguments import add_overrides
 from apc.errors import ApcError
+from apc.progress import progress
 
 if TYPE_CHECKING:
     from apc.ablation import Ablation
@@ -48,6 +49,8 @@ EXAMPLES = (
     ("why each layer is laid out as it is", "apc compile digits.onnx --print-after tiling"),
     ("a PyTorch network of a module file here", "apc compile mynet:ternary -o mynet.apc"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("passes.md", "nn.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers,
     )
     started = time.perf_counter()
-    with console.progress("compiling") as update:
+    with progress("compiling") as update:
         compilation = compile_model(args.model, options, progress=update)
     compile_s = time.perf_counter() - started
     for message in compilation.warnings:
@@ -225,7 +228,7 @@ def _ablations(model: str, options: CompileOptions, off: Iterable[str | None]) -
     """Compilations with one pass off, by its name (None: none off, timed like the others when kernels are loaded)."""
     from apc.ablation import ablate
 
-    with console.progress("ablating") as update:
+    with progress("ablating") as update:
         return {item.off: item for item in ablate(model, options, dict.fromkeys(off), update)}
 
 

@@ -23,6 +23,8 @@ EXAMPLES = (
     ("for bash, in the shell that is open", "apc completion bash > apc-completion.bash"),
     ("for zsh", "apc completion zsh > _apc"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ()
 SHELLS = ("bash", "zsh", "tcsh")
 _LISTS = {
     ("compile", "--target"): "processors",
@@ -67,10 +69,8 @@ def script(shell: str) -> str:
 
 def _actions(parser: Parser) -> Iterator[tuple[str, argparse.Action]]:
     """(command, argument) of every argument of every command."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command, subparser in action.choices.items():
-                yield from ((command, argument) for argument in subparser._actions)
+    for command, subparser in parser.commands().items():
+        yield from ((command, action) for _, actions in subparser.groups() for action in actions)
 
 
 def _names() -> dict[str, list[str]]:

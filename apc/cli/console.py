@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr, progress only to a terminal.
+"""What commands print: results on stdout, everything else on stderr (progress: apc/progress.py).
 
 rich honours NO_COLOR, FORCE_COLOR and TERM=dumb by itself. Tables are as wide as COLUMNS says, else as the terminal;
 where stdout is not one, they keep their natural width.
@@ -11,30 +11,16 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
 
 import numpy as np
 from rich.console import Console, RenderableType
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Column
 from rich.text import Text
-
-from apc.cli.kernels import announced
 
 _PLAIN_WIDTH = 240
 _LEAST_WIDTH = 40
 _UNIT_GAP, _UNBROKEN = re.compile(r"(?<=\d) (?=[a-zA-Z]{1,2}\b)"), "\N{NO-BREAK SPACE}"
-_BAR_WIDTH, _COUNTS_WIDTH = 16, 28
-"""Letters of a progress bar, and those kept for the counts and times after it."""
-
-
-class Update(Protocol):
-    """Reports progress: ``done`` of ``total``, and what is being worked on."""
-
-    def __call__(self, done: int, total: int, label: str = "") -> None: ...
 
 
 class _ResultConsole(Console):
@@ -113,68 +99,6 @@ def warn(message: str) -> None:
     log_console().print(Text("apc: warning:", style="bold yellow"), Text(message), soft_wrap=True)
 
 
-@contextmanager
-def progress(description: str) -> Iterator[Update]:
-    """A progress bar on stderr that vanishes at the end; silent where stderr is not a terminal that can draw one.
-
-    The bar only moves until ``Update`` says how much there is to do (a total that is not 0), and then counts, with the
-    time that is left. Where the total is 0, the label stands for itself: it is a step before or after the counted ones.
-    Kernels that Numba compiles are announced: they take most of a first run.
-    """
-    printer = log_console()
-    if not sys.stderr.isatty() or printer.is_dumb_terminal:
-        yield _quiet
-        return
-    room = max(printer.width - _BAR_WIDTH - _COUNTS_WIDTH - 2, len(description))
-    words = TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=room, overflow="ellipsis"))
-    bar = Progress(words, BarColumn(_BAR_WIDTH), _Counts(), console=printer, transient=True)
-    shown = _Shown(bar, description)
-    with announced(shown.compiling), bar:
-        yield shown.update
-
-
-class _Shown:
-    """The one task of a progress bar."""
-
-    def __init__(self, bar: Progress, description: str) -> None:
-        bar.add_task(escape(description), total=None, end_s=None)
-        self._task = bar.tasks[0]
-        self._description = description
-        self._begun: tuple[int, int, float] = (0, 0, 0.0)
-
-    def update(self, done: int, total: int, label: str = "") -> None:
-        """An ``Update``. The time left is what the rest takes at the pace since steps were first counted."""
-        task, now = self._task, self._task.get_time()
-        if total != self._begun[0]:
-            self._begun = (total, done, now)
-        _, first, begun_s = self._begun
-        task.total, task.completed = total or None, done
-        task.fields["end_s"] = now + (now - begun_s) * (total - done) / (done - first) if done > first else None
-        task.description = escape(f"{self._description} {label}".rstrip() if total else label or self._description)
-
-    def compiling(self) -> None:
-        """Says that a kernel is being compiled, until the next update."""
-        self._task.description = "compiling kernels (only once)"
-
-
-class _Counts(ProgressColumn):
-    """12/31, the time since the start, and the time left where it can be told: "12/31  0:07  0:11 left"."""
-
-    def render(self, task: Task) -> Text:
-        parts = [] if task.total is None else [f"{task.completed:.0f}/{task.total:.0f}"]
-        parts.append(clock(task.elapsed or 0.0))
-        end_s = task.fields["end_s"]
-        if end_s is not None:
-            parts.append(f"{clock(max(end_s - task.get_time(), 0.0))} left")
-        return Text("  ".join(parts), no_wrap=True)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, after hours where there are any: 0:07, 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
 def emit_json(schema: str, payload: Mapping[str, Any]) -> None:
     """Prints one JSON object on stdout: ``payload`` after ``"schema": schema`` ("apc.<command>/1").
 
@@ -182,10 +106,6 @@ def emit_json(schema: str, payload: Mapping[str, Any]) -> None:
     """
     text = json.dumps({"schema": schema, **payload}, indent=2, allow_nan=False, default=_plain)
     sys.stdout.write(text + "\n")
-
-
-def _quiet(done: int, total: int, label: str = "") -> None:
-    return
 
 
 def _plain(value: object) -> object:

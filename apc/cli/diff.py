@@ -7,6 +7,7 @@ from pathlib import Path
 
 from apc.cli import console
 from apc.cli.arguments import load_program
+from apc.progress import progress
 
 NAME = "diff"
 HELP = "say what differs between two programs, layer by layer"
@@ -15,9 +16,10 @@ Compares two programs: their models, target figures, level and passes, and then,
 instructions, additions, searches, written bits, shifts, cycles and energy for one image. It shows what a pass, an
 option or a figure of the target changed, and where.
 
-Ratios are B / A: x 0.9 means that B takes a tenth less. A layer marked * decides: with the others so marked it makes
+Ratios are B / A: 0.90x means that B takes a tenth less, = that both take the same. A layer marked * decides: with the others so marked it makes
 up most of the differences of energy. Layers that are the same in both are counted, not listed. Below the table stands
-what changed in how layers are laid out: tiles, arrays, columns, and where their sums lie. Written bits and energies are
+what changed in how layers are laid out: tiles, arrays, columns, and where their sums lie, and the first instruction
+that differs in each of the first layers (--json: in every layer). Written bits and energies are
 estimates, of bits that switch independently; all other counts are exact.
 """
 EXAMPLES = (
@@ -25,6 +27,8 @@ EXAMPLES = (
     ("what the passes changed", "apc diff plain.apc digits.apc"),
     ("the same as JSON", "apc diff plain.apc digits.apc --json"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("passes.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from apc.report.difference_text import items
 
     a, b = load_program(args.a), load_program(args.b)
-    with console.progress("comparing") as update:
+    with progress("comparing") as update:
         report = {"files": [str(args.a), str(args.b)], **difference(a, b, update)}
     if args.json:
         console.emit_json("apc.diff/1", report)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from apc.cli import console
 from apc.cli.arguments import load_program
+from apc.progress import progress
 
 NAME = "disasm"
 HELP = "print a program as assembly text"
@@ -22,6 +23,8 @@ EXAMPLES = (
     ("the whole program, on the terminal", "apc disasm digits.apc"),
     ("to a file, for an editor", "apc disasm digits.apc -o digits.asm"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("assembly.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     program = load_program(args.program)
     if args.output is not None:
         with (
-            console.progress(f"writing {args.output.name}"),
+            progress(f"writing {args.output.name}"),
             atomic_write(args.output) as temporary,
             temporary.open("w", encoding="utf-8") as out,
         ):

@@ -28,6 +28,8 @@ EXAMPLES = (
     ("check everything", "apc doctor"),
     ("for a script", "apc doctor --json"),
 )
+FAILS_WHEN = "something is broken"
+SEE_ALSO = ("json.md",)
 _NAME_LETTERS = 12
 
 

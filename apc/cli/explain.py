@@ -8,6 +8,7 @@ from pathlib import Path
 from apc.cli import console
 from apc.cli.arguments import load_program
 from apc.errors import ApcError
+from apc.progress import progress
 
 NAME = "explain"
 HELP = "say how one output value is computed, addition by addition"
@@ -30,6 +31,8 @@ EXAMPLES = (
     ("the output and its sum only, without the temporaries", "apc explain digits.apc --layer 1 --output 0 --depth 2"),
     ("the factor of every input in a sum, for a program", "apc explain digits.apc --layer stem --output 5 --json"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("explain.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if not program.layers:
         raise ApcError(f"{args.program}: the program has no layer")
     index = len(program.layers) - 1 if args.layer is None else find_layer(program, args.layer)
-    with console.progress("reading the microcode"):
+    with progress("reading the microcode"):
         report = {"program": str(args.program), **explain(program, index, args.output, args.depth)}
     if args.json:
         console.emit_json("apc.explain/1", report)

@@ -19,14 +19,15 @@ DESCRIPTION = """
 Shows what a compiled program is made of. Without options: a summary on one screen, with the biggest costs and where to
 look next. --level chooses something else.
 
-layers: exact counts of every layer; with --layer of one, and its phases. macro: instructions, one a line, with the name
+layers: exact counts of every layer, and what its energy is estimated at; with --layer of one, and its phases. macro: instructions, one a line, with the name
 and place of each operand (which activation, accumulator or temporary it is), the interval of the integers that they
 leave, cycles, search and write passes and shift steps. micro: the same instructions with every micro-operation. dag:
-the adder DAG of a stretch of instructions. histogram: instruction classes, passes and shift distances, of all layers or
-of one. graph: the dataflow between layers. docs/inspect.md explains how to read a listing.
+the adder DAG of a stretch of instructions. histogram: what the energy is made of (an estimate), instruction classes,
+passes and shift distances, of all layers or of one. graph: the dataflow between layers. docs/inspect.md explains how to read a listing.
 
 Of macro, micro and dag, --layer and --tile choose the tile, and --range, --phase or --group its instructions. --grep
-finds instructions by what is printed of them, in all layers or in those that --layer names.
+finds instructions by what is printed of them, in all layers or in those that --layer names; --sort shows those with
+most cycles, searches, writes or shifts.
 
 Prints text, as wide as the terminal and not cut where it is piped; or JSON (docs/json.md), Graphviz or GraphML.
 --format html writes the page of `apc report` instead.
@@ -39,18 +40,20 @@ EXAMPLES = (
     ("what sums its first group of inputs", "apc inspect digits.apc --level macro --layer stem --group 0"),
     ("one instruction bit by bit", "apc inspect digits.apc --level micro --layer stem --range 0x14:0x15"),
     ("everything that touches accumulator 5", "apc inspect digits.apc --layer 'blocks.0.*' --grep 'acc\\[5\\]'"),
-    ("classes, passes and shift distances", "apc inspect digits.apc --level histogram --layer stem"),
+    ("the five instructions that shift most", "apc inspect digits.apc --sort shifts --limit 5"),
+    ("energy, classes, passes and shift distances", "apc inspect digits.apc --level histogram --layer stem"),
     ("the dataflow graph for Graphviz", "apc inspect digits.apc --level graph --format dot"),
     ("all of it as a page", "apc inspect digits.apc --format html -o digits.html"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("inspect.md", "assembly.md", "json.md")
 
 _LEVELS = ("layers", "graph", "dag", "macro", "micro", "histogram")
 _PRINTED = ("dag", "macro", "micro")
 """Levels that show some instructions of one tile."""
+_SORTED = ("cycles", "searches", "writes", "shifts")
 _SHOWN = {"macro": 64, "micro": 8}
 """Instructions shown where no range is given."""
-_MATCHES = 64
-"""Matches of --grep shown where there is no --limit."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,14 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", choices=_LEVELS, help="what to show (default: a summary)")
     chosen = parser.add_argument_group("which instructions")
     chosen.add_argument(
-        "--layer", metavar="L", help="name or number of a layer (default: the first); with --grep also a pattern"
+        "--layer", metavar="L", help="name or number of a layer (default: the first); with --grep and --sort a pattern too"
     )
-    chosen.add_argument("--tile", metavar="T", type=int, help="tile of the layer (default: 0; with --grep: all)")
+    chosen.add_argument("--tile", metavar="T", type=int, help="tile of the layer (default: 0; with --grep and --sort: all)")
     chosen.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile")
     chosen.add_argument("--phase", metavar="NAME", help='a phase of the tile, such as "sum 0"')
     chosen.add_argument("--group", metavar="G", type=int, help='phases "load G" and "sum G" of the tile')
     chosen.add_argument("--grep", metavar="REGEX", help="instructions whose opcode, names and places match")
-    chosen.add_argument("--limit", metavar="N", type=int, default=_MATCHES, help=f"matches shown (default: {_MATCHES})")
+    chosen.add_argument("--sort", choices=_SORTED, help="instructions of all tiles chosen that have most of these")
+    chosen.add_argument("--limit", metavar="N", type=int, help="how many --grep or --sort shows (default: 64)")
     output = parser.add_argument_group("output")
     formats = ["text", "json", "dot", "graphml", "html"]
     output.add_argument("--format", choices=formats, default="text", help="default: text")
@@ -88,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     program = load_program(args.program)
     if args.grep is not None:
         output.show_matches(program, args, style)
+    elif args.sort is not None:
+        output.show_sorted(program, args, style)
     elif args.level in _PRINTED:
         windowed = {"dag": output.show_dag, "macro": output.show_macro, "micro": output.show_micro}
         windowed[args.level](program, _window(program, args), style)
@@ -108,18 +114,32 @@ def _check(args: argparse.Namespace, style: str) -> None:
     chosen = [name for name, value in given.items() if value is not None]
     if style in ("dot", "graphml") and args.level not in ("graph", "dag"):
         raise ApcError(f"--format {style} draws --level graph or --level dag")
-    if style == "html" and (args.level or args.layer or args.grep is not None):
-        raise ApcError("--format html shows the whole program: leave out --level, --layer and --grep")
+    searching = args.grep is not None or args.sort is not None
+    if style == "html" and (args.level or args.layer or searching):
+        raise ApcError("--format html shows the whole program: leave out --level, --layer, --grep and --sort")
     if args.output is not None and style != "html":
         raise ApcError("-o names the page of --format html; other formats go to stdout")
-    if args.grep is not None and (chosen or args.level not in (None, "macro")):
-        raise ApcError("--grep searches whole tiles at --level macro: leave out --range, --phase, --group and --level")
-    if args.limit < 1:
-        raise ApcError(f"--limit {args.limit}: show at least one match")
+    if args.level == "graph" and args.layer is not None:
+        raise ApcError("--level graph shows the whole program: leave out --layer")
+    if searching:
+        _check_search(args, chosen)
+    elif args.limit is not None:
+        raise ApcError("--limit counts what --grep or --sort shows: give one of them, or --range A:B")
     if len(chosen) > 1:
         raise ApcError(f"{' and '.join(chosen)} exclude each other")
-    if args.level not in _PRINTED and (chosen or (args.tile is not None and args.grep is None)):
+    if args.level not in _PRINTED and (chosen or (args.tile is not None and not searching)):
         raise ApcError("--tile, --range, --phase and --group choose instructions: give --level dag, macro or micro")
+
+
+def _check_search(args: argparse.Namespace, chosen: list[str]) -> None:
+    """Raises UserError for options that do not go with --grep or --sort."""
+    if args.grep is not None and args.sort is not None:
+        raise ApcError("--grep and --sort exclude each other")
+    if chosen or args.level not in (None, "macro"):
+        name = "--grep" if args.grep is not None else "--sort"
+        raise ApcError(f"{name} searches whole tiles at --level macro: leave out --range, --phase, --group and --level")
+    if args.limit is not None and args.limit < 1:
+        raise ApcError(f"--limit {args.limit}: show at least one instruction")
 
 
 def _window(program: Program, args: argparse.Namespace) -> Window:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apc.cli import console
+from apc.progress import progress
 
 if TYPE_CHECKING:
     from apc.report.inspection import Window
     from ir.program import Program
 
 _SCHEMA = "apc.inspect/1"
+MATCHES = 64
+"""Instructions of --grep and --sort shown where there is no --limit."""
 
 
 def _describe(window: Window) -> dict[str, Any]:
@@ -39,14 +42,16 @@ def _facts(program: Program) -> dict[str, Any]:
 
 def show_overview(program: Program, file: Path, style: str) -> None:
     """The program on one screen."""
+    from apc.accounting import Accounts
     from apc.report import overview, overview_text
     from apc.report.inspection import summary
 
-    with console.progress("counting") as update:
+    with progress("counting") as update:
         update(0, 0, program.name)
-        measured = overview.measure(program, file)
+        accounts = Accounts(program)
+        measured = overview.measure(accounts, file)
     if style == "json":
-        layers = {"layers": summary(program), "phases": []}
+        layers = {"layers": summary(accounts), "phases": []}
         console.emit_json(_SCHEMA, {"show": "summary", **_facts(program), **layers, **overview.as_json(measured)})
     else:
         overview_text.show(measured, console.result_console())
@@ -54,6 +59,7 @@ def show_overview(program: Program, file: Path, style: str) -> None:
 
 def show_layers(program: Program, wanted: str | None, style: str) -> None:
     """Exact counts of all layers, or of the ``wanted`` one with its phases."""
+    from apc.accounting import Accounts
     from apc.report.inspection import find_layer, phase_ranges, summary
     from apc.report.inspection_text import summary_table
 
@@ -67,9 +73,9 @@ def show_layers(program: Program, wanted: str | None, style: str) -> None:
             for number, tile in enumerate(program.layers[index].tiles)
             for name, start, stop in phase_ranges(tile)
         ]
-    with console.progress("counting") as update:
+    with progress("counting") as update:
         update(0, 0, program.name)
-        rows = summary(program)[chosen]
+        rows = summary(Accounts(program))[chosen]
     facts = _facts(program)
     if style == "json":
         console.emit_json(_SCHEMA, {"show": "summary", **facts, "layers": rows, "phases": phases})
@@ -82,13 +88,15 @@ def show_layers(program: Program, wanted: str | None, style: str) -> None:
 
 
 def show_histogram(program: Program, wanted: str | None, style: str) -> None:
-    """Instruction classes, passes and shift distances of all layers or of the ``wanted`` one."""
+    """Parts of the energy, instruction classes, passes and shift distances of all layers or of the ``wanted`` one."""
+    from apc.accounting import Accounts
     from apc.report import histograms
     from apc.report.inspection import find_layer
 
     chosen = range(len(program.layers)) if wanted is None else [find_layer(program, wanted)]
-    with console.progress("counting") as update:
-        measured = histograms.measure(program, chosen, update)
+    with progress("counting") as update:
+        update(0, 0, program.name)
+        measured = histograms.measure(Accounts(program), chosen, update)
     name = None if wanted is None else program.layers[chosen[0]].name
     if style == "json":
         console.emit_json(_SCHEMA, {"show": "histogram", "layer": name, **histograms.as_json(measured)})
@@ -104,8 +112,8 @@ def show_matches(program: Program, args: argparse.Namespace, style: str) -> None
     from apc.report.search import compiled, matching_layers, search
 
     chosen, pattern = matching_layers(program, args.layer), compiled(args.grep)
-    with console.progress("searching") as update:
-        found, total = search(program, chosen, args.tile, pattern, args.limit, update)
+    with progress("searching") as update:
+        found, total = search(program, chosen, args.tile, pattern, args.limit or MATCHES, update)
         listed = [(tile.window, macro_records(program, tile.window, tile.lines)) for tile in found]
     if style == "json":
         shown = [
@@ -116,6 +124,27 @@ def show_matches(program: Program, args: argparse.Namespace, style: str) -> None
         console.emit_json(_SCHEMA, {"show": "grep", "pattern": args.grep, "total": total, "matches": shown})
     else:
         print("\n".join(match_lines(listed, total, console.line_width())))
+
+
+def show_sorted(program: Program, args: argparse.Namespace, style: str) -> None:
+    """The instructions that --sort puts first."""
+    from apc.report.listing import macro_records
+    from apc.report.listing_text import ranked_lines
+    from apc.report.search import SORTED_BY, matching_layers, most
+
+    key = SORTED_BY[args.sort]
+    with progress("counting") as update:
+        found, total = most(program, matching_layers(program, args.layer), args.tile, key, args.limit or MATCHES, update)
+        listed = [
+            {"layer": tile.window.layer.name, "tile": tile.window.tile_index, **record}
+            for tile in found
+            for record in macro_records(program, tile.window, tile.lines)
+        ]
+    listed.sort(key=lambda record: -record[key])  # of equals, the program's order stays
+    if style == "json":
+        console.emit_json(_SCHEMA, {"show": "sort", "key": key, "total": total, "matches": listed})
+    else:
+        print("\n".join(ranked_lines(listed, key, total, console.line_width())))
 
 
 def show_graph(program: Program, style: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 WIDEST = 100
 """Letters of a line at most: longer ones are hard to read, however wide the terminal is."""
@@ -15,42 +15,21 @@ _CONTINUED = " \\"
 
 
 class Command(Protocol):
-    """A module of apc.cli: what `apc` knows of a command."""
+    """A module of apc.cli: what `apc` knows of a command. FAILS_WHEN: when it ends with status 1 (empty: never);
+    SEE_ALSO: the pages of docs/ that go on where its help ends."""
 
     NAME: str
     HELP: str
     DESCRIPTION: str
     EXAMPLES: tuple[tuple[str, str], ...]
+    FAILS_WHEN: str
+    SEE_ALSO: tuple[str, ...]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declares the command's arguments."""
 
     def run(self, args: argparse.Namespace) -> int:
         """Does the work. Returns the exit status."""
-
-
-class Notes(NamedTuple):
-    """When a command ends with status 1 (empty: never), and the pages of docs/ that go on where its help ends."""
-
-    exit_1: str
-    pages: tuple[str, ...]
-
-
-NOTES = {
-    "compile": Notes("", ("passes.md", "nn.md", "json.md")),
-    "quantize": Notes("", ("nn.md", "json.md")),
-    "inspect": Notes("", ("inspect.md", "assembly.md", "json.md")),
-    "explain": Notes("", ("explain.md", "json.md")),
-    "run": Notes("the check found differences", ("machine.md", "faults.md", "json.md")),
-    "compare": Notes("", ("comparison.md", "json.md")),
-    "diff": Notes("", ("passes.md", "json.md")),
-    "report": Notes("", ("report.md",)),
-    "asm": Notes("", ("assembly.md", "json.md")),
-    "disasm": Notes("", ("assembly.md", "json.md")),
-    "targets": Notes("", ("comparison.md", "json.md")),
-    "doctor": Notes("something is broken", ("json.md",)),
-    "completion": Notes("", ()),
-}
 
 
 def page(command: Command, synopsis: list[str], arguments: list[str], width: int) -> str:
@@ -61,8 +40,8 @@ def page(command: Command, synopsis: list[str], arguments: list[str], width: int
         ("DESCRIPTION", list(_filled(paragraphs(command.DESCRIPTION), width))),
         ("ARGUMENTS", arguments),
         ("EXAMPLES", list(_examples(command.EXAMPLES, width))),
-        ("EXIT STATUS", list(_filled([exit_status(command.NAME)], width))),
-        ("SEE ALSO", list(_filled([see_also(command.NAME)], width))),
+        ("EXIT STATUS", list(_filled([exit_status(command)], width))),
+        ("SEE ALSO", list(_filled([see_also(command)], width))),
     ]
     return "\n".join(_section(heading, lines) for heading, lines in sections if lines)
 
@@ -72,16 +51,15 @@ def paragraphs(text: str) -> list[str]:
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 
 
-def exit_status(name: str) -> str:
+def exit_status(command: Command) -> str:
     """What the exit status of a command means, in a sentence."""
-    failed = NOTES[name].exit_1
-    middle = f"1: {failed}; " if failed else ""
+    middle = f"1: {command.FAILS_WHEN}; " if command.FAILS_WHEN else ""
     return f"0: done; {middle}2: bad input or usage, with one line on stderr that says so; 130: interrupted."
 
 
-def see_also(name: str) -> str:
+def see_also(command: Command) -> str:
     """The pages of docs/ for a command; empty where there is none."""
-    return ", ".join(f"docs/{page}" for page in NOTES[name].pages)
+    return ", ".join(f"docs/{page}" for page in command.SEE_ALSO)
 
 
 def _section(heading: str, lines: Iterable[str]) -> str:

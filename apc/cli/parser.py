@@ -31,6 +31,11 @@ class Parser(argparse.ArgumentParser):
         groups = [(group.title or "", group._group_actions) for group in self._action_groups]
         return [(title, actions) for title, actions in groups if actions]
 
+    def commands(self) -> dict[str, Parser]:
+        """The parsers of the commands, by name."""
+        tables = (action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        return {name: parser for table in tables for name, parser in table.items()}
+
     def _synopsis(self, width: int) -> list[str]:
         formatter = self._formatter(width)
         formatter.add_usage(None, self._actions, self._mutually_exclusive_groups, prefix="")

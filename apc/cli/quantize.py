@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apc.cli import console
+from apc.progress import progress
 
 if TYPE_CHECKING:
     import onnx
@@ -35,6 +36,8 @@ EXAMPLES = (
         "apc quantize mynet:build -o mynet.onnx --exact --activations 6",
     ),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("nn.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from apc.quantize import quantize_model
 
     require_writable(args.output, args.model, args.calibration)
-    with console.progress("quantising") as update:
+    with progress("quantising") as update:
         update(0, 0, "reading the model")
         quantised = quantize_model(
             _read(args.model),

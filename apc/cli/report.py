@@ -7,6 +7,7 @@ from pathlib import Path
 
 from apc.cli import console
 from apc.errors import ApcError
+from apc.progress import progress
 
 NAME = "report"
 HELP = "write one HTML page that shows a program, a run or a comparison"
@@ -28,6 +29,8 @@ EXAMPLES = (
     ("compare with crossbars and SRAM arrays", "apc compare digits.apc --json > compare.json"),
     ("a page of the run and of the comparison", "apc report run.json compare.json -o report.html"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("report.md",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.output.suffix.lower() not in (".html", ".htm"):
         raise ApcError(f"-o {args.output}: a page is written, name a file that ends in .html")
-    with console.progress("writing the page") as update:
+    with progress("writing the page") as update:
         written = write_report(args.output, args.sources, update)
     if args.json:
         console.emit_json(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from apc.cli import console
 from apc.cli.arguments import load_program, parse_range
 from apc.errors import ApcError
+from apc.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,8 @@ EXAMPLES = (
         "apc run digits.apc --input digits_test.npz --engine reference --layer 0 --range 0:2",
     ),
 )
+FAILS_WHEN = "the check found differences"
+SEE_ALSO = ("machine.md", "faults.md", "json.md")
 
 _SHOWN_ROWS = 8
 
@@ -189,7 +192,7 @@ def _run_once(
     from apc.driver import run_model
     from apc.report.run import layer_table, run_report, summary
 
-    with console.progress("simulating") as update:
+    with progress("simulating") as update:
         result = run_model(program, inputs, check=args.check, progress=update, **options)
     report = run_report(program, result, args.engine)
     width = console.result_console().width
@@ -206,7 +209,7 @@ def _run_trials(
 
     faults = load_faults(args.faults)
     seed, trials = args.seed or 0, 1 if args.trials is None else args.trials
-    with console.progress("simulating") as update:
+    with progress("simulating") as update:
         found = run_trials(program, inputs, faults, seed=seed, trials=trials, progress=update, **options)
     report = run_report(program, found.fault_free, args.engine)
     report["faults"] = faults_report(faults, found)
@@ -226,7 +229,7 @@ def _step_through(args: argparse.Namespace, program: Program, inputs: Mapping[st
     start, stop = parse_range(args.range, len(tile.instructions))
     window = Window(index, program.layers[index], number, tile, start, stop)
     rows = _SHOWN_ROWS if args.rows is None else args.rows
-    with console.progress("simulating") as update:
+    with progress("simulating") as update:
         stepper = Stepper(program, window, tensors_before(program, inputs, index, update))
         stepper.skip_to_window(update)
     if args.json:

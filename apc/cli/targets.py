@@ -29,6 +29,8 @@ EXAMPLES = (
     ("with a figure changed", "apc targets show rtm-ap-published --set energy.write_bit_J=1e-13"),
     ("what a simulated crossbar can be told", "apc targets show crossbar-rram-22nm --schema"),
 )
+FAILS_WHEN = ""
+SEE_ALSO = ("comparison.md", "json.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

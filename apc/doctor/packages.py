@@ -13,8 +13,8 @@ from pathlib import Path
 
 from apc.doctor.findings import Finding
 from apc.guard import PACKAGES, ShadowedPackageError, check_packages
+from apc.version import DISTRIBUTION, installed_version
 
-DISTRIBUTION = "apc-rtm"
 INSTALL = "python -m pip install"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?")
 _OLDEST_PYTHON = (3, 11)
@@ -23,9 +23,10 @@ _OLDEST_PYTHON = (3, 11)
 def own_version() -> Iterator[Finding]:
     """The version of apc and of the interpreter, and where both are."""
     home = Path(__file__).resolve().parent.parent
-    try:
-        yield Finding("ok", "apc", f"{metadata.version(DISTRIBUTION)} in {home}")
-    except metadata.PackageNotFoundError:
+    version = installed_version()
+    if version is not None:
+        yield Finding("ok", "apc", f"{version} in {home}")
+    else:
         remedy = f"{INSTALL} -e {home.parent}, for the command `apc` and the versions of what it needs"
         yield Finding("warn", "apc", f"not installed, running from {home.parent}", remedy)
     text = f"{platform.python_version()} in {sys.prefix}"

@@ -12,7 +12,7 @@ from apc.cycles import instruction_cycles, schedule_by_class
 from backends.cost import CostReport
 from ir.counts import StaticCounts
 from ir.isa import GATHERING
-from ir.program import LayerProgram, Tile
+from ir.program import LayerProgram
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,7 @@ def _layer_facts(accounts: Accounts, spent: Spent, index: int, start_cycle: int)
 def _tile_facts(accounts: Accounts, layer: LayerProgram, index: int, number: int) -> dict[str, Any]:
     """``totals``: of its instructions, rewinding and read-out left out."""
     tile, counts = layer.tiles[number], accounts.counts[index][number]
+    cycles = int(instruction_cycles(tile, counts, accounts.target).sum())
     return {
         "instructions": len(tile.instructions),
         "constants": len(tile.constants),
@@ -106,7 +107,7 @@ def _tile_facts(accounts: Accounts, layer: LayerProgram, index: int, number: int
         "phases": [[name, start] for name, start in tile.phases],
         "resident": _resident(layer, number),
         "rewind_steps": counts.rewind_steps,
-        "totals": {**_totals(counts), "cycles": int(_cycles(tile, counts, accounts).sum())},
+        "totals": {**_totals(counts), "cycles": cycles},
     }
 
 
@@ -128,7 +129,3 @@ def _totals(counts: StaticCounts) -> dict[str, int]:
         "source_search_passes": int(counts.source_searches.sum()),
         "source_shift_steps": int(counts.source_shift_steps.sum()),
     }
-
-
-def _cycles(tile: Tile, counts: StaticCounts, accounts: Accounts) -> np.ndarray:
-    return instruction_cycles(tile, counts, accounts.target)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import re
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from apc.inspector.chunks import pack
 from ir.errors import UserError
 
 BUNDLE = Path(__file__).parent / "bundle"
@@ -21,6 +21,8 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; worker-src blob:"
 )
 """What the browser holds the page to: nothing comes from, or goes to, any network."""
+_LEVEL = 8
+"""Of zlib: 9 takes 2.5 times as long for 0.4 % less (ResNet-18)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def page(bundle: Bundle, title: str, chunks: Iterable[tuple[str, bytes]]) -> str
 
 
 def _chunk(name: str, content: bytes) -> str:
-    packed = base64.b64encode(pack(content)).decode("ascii")
+    """Deflated, with zlib's header and checksum, as browsers' DecompressionStream("deflate") reads it."""
+    packed = base64.b64encode(zlib.compress(content, _LEVEL)).decode("ascii")
     opening = f'<script type="application/octet-stream" id="chunk-{name}" data-bytes="{len(content)}">'
     return f"{opening}{packed}</script>"
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from apc.report.figures import figure_rows
 from apc.report.inspection import graph_of
+from apc.version import installed_version
 from backends.rtm_ap.cost import cycles_of
 from backends.target import Target
 from ir.program import Boundary, Program
 
 
 def program_facts(program: Program, path: Path) -> dict[str, Any]:
-    """What was compiled, and how."""
+    """What was compiled, and how; ``apc_version`` is empty where apc is not installed."""
     return {
         "name": program.name,
         "file": path.name,
@@ -23,17 +23,9 @@ def program_facts(program: Program, path: Path) -> dict[str, Any]:
         "level": program.level,
         "passes": program.passes,
         "encoding": program.encoding,
-        "apc_version": _version(),
+        "apc_version": installed_version() or "",
         "host_steps": program.host_steps,
     }
-
-
-def _version() -> str:
-    """Empty where apc runs from a source folder without being installed."""
-    try:
-        return version("apc-rtm")
-    except PackageNotFoundError:
-        return ""
 
 
 def target_facts(target: Target) -> dict[str, Any]:

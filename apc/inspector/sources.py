@@ -37,7 +37,8 @@ class Sources:
 
 def read_sources(paths: Sequence[Path]) -> Sources:
     """``paths``: an .apc file, `apc run --json`, `apc compare --json`, at most one of each, in any order. Without the
-    .apc file it is the one that the JSON names: as it was given then, else from or in the JSON's folder.
+    .apc file it is the one that the JSON names: as it was given then, from the JSON's folder, or in it; of several, the
+    one whose bytes are those of then.
 
     Raises UserError for what is none of them, and where they are not of one program.
     """
@@ -91,10 +92,14 @@ def _named_program(documents: list[tuple[Path, dict[str, Any]]]) -> Path:
         named = document.get("program")
         if not isinstance(named, str):
             continue
-        for candidate in (Path(named), path.parent / named, path.parent / Path(named).name):
-            if candidate.is_file():
-                return candidate
-        raise UserError(f"{path}: is of {named}, which is not there; name the program too: apc report OUT.apc {path}")
+        candidates = (Path(named), path.parent / named, path.parent / Path(named).name)
+        there = [candidate for candidate in candidates if candidate.is_file()]
+        if not there:
+            raise UserError(
+                f"{path}: is of {named}, which is not there; name the program too: apc report OUT.apc {path}"
+            )
+        digest = document.get("program_sha256")
+        return next((candidate for candidate in there if file_sha256(candidate) == digest), there[0])
     first = documents[0][0] if documents else "the sources"
     raise UserError(f"{first}: name no program; add it: apc report OUT.apc ...")
 

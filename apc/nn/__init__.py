@@ -1,12 +1,14 @@
 """``apc.nn``: torch models with their layers on simulated hardware.
 
-    >>> simulated = apc.nn.convert(model, "acim-22nm", exclude=("head",), calibration=loader)
-    >>> logits = simulated(images)                        # noise belongs to images, whatever the batches
-    >>> print(apc.nn.summary(simulated, images[:1]))
-    >>> sram = apc.acim.AcimConfig(adc_bits=7, noise_lsb=0.2)
-    >>> tuned = apc.nn.convert(model, {"stem*": None, "*": sram}, quantisation=apc.nn.Quantisation(weights="ternary"))
-    >>> apc.nn.calibrate(tuned, loader)                   # then train ``tuned`` as any model: gradients go through
-    >>> apc.nn.export(tuned, images[:1], "net.onnx")      # what ``apc compile`` reads
+```python
+simulated = apc.nn.convert(model, "acim-22nm", exclude=("head",), calibration=loader)
+logits = simulated(images)                        # noise belongs to images, whatever the batches
+print(apc.nn.summary(simulated, images[:1]))
+sram = apc.acim.AcimConfig(adc_bits=7, noise_lsb=0.2)
+tuned = apc.nn.convert(model, {"stem*": None, "*": sram}, quantisation=apc.nn.Quantisation(weights="ternary"))
+apc.nn.calibrate(tuned, loader)                   # then train ``tuned`` as any model: gradients go through
+apc.nn.export(tuned, images[:1], "net.onnx")      # what ``apc compile`` reads
+```
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from apc.cli import console
 from apc.nn.arguments import Arguments
 from apc.nn.calibration import simulated_layers
 from apc.nn.error_flow import Call, find_rounding, recorded, slopes
 from apc.nn.errors import ConversionError
 from apc.options import Progress
+from apc.progress import progress
 
 PROBES = 16
 """Directions in which outputs are differentiated: each output where there are at most so many, else random ones."""
@@ -71,7 +71,7 @@ def predict_errors(model: nn.Module, inputs: Any, *, seed: int = 0) -> Predictio
     originals = simulated_layers(model)
     soft = copy.deepcopy(model).eval().requires_grad_(True)
     calls: list[Call] = []
-    with console.progress("predicting errors") as update:
+    with progress("predicting errors") as update:
         with torch.enable_grad(), recorded(dict(zip(simulated_layers(soft), originals, strict=True)), calls):
             outputs = Arguments.of(inputs).given_to(soft)
         if not isinstance(outputs, torch.Tensor):

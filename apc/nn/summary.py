@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from apc.cli import console
 from apc.files import atomic_write
 from apc.nn.associative import RtmAp
 from apc.nn.engines import AcimEngine
@@ -24,6 +23,7 @@ from apc.nn.pricing import Price, prices
 from apc.nn.simulated import SimulatedLayer
 from apc.nn.sum_errors import code_error
 from apc.nn.uses import LayerUse, layer_uses
+from apc.progress import progress
 from apc.report.units import with_unit
 
 NARROW = 80
@@ -152,7 +152,7 @@ def summary(model: nn.Module, example: Any) -> Summary:
         if layer not in code_errors:
             code_errors[layer] = _code_error(layer, x)
 
-    with console.progress("pricing layers") as update:
+    with progress("pricing layers") as update:
         uses = layer_uses(model, example, see)
         rows = zip(uses, prices(uses, update), strict=True)
     return Summary([_layer_summary(use, price, code_errors[use.layer]) for use, price in rows])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from apc.cli import COMMANDS, build_parser, command_modules
-from apc.cli.manual import NOTES, Command, exit_status, paragraphs
+from apc.cli.manual import Command, exit_status, paragraphs
 from apc.cli.parser import Parser
 from apc.files import atomic_write
 from apc.report.markdown import table
@@ -37,7 +37,7 @@ _PAGE = re.compile(r"\bdocs/([\w-]+\.md)")
 def commands_page() -> str:
     """The page, with a newline at its end."""
     modules = command_modules()
-    subparsers = _subparsers(build_parser(modules))
+    subparsers = build_parser(modules).commands()
     parts = [HEAD.strip(), table(("command", "what it does"), [(_link(name), line) for name, line in COMMANDS.items()])]
     for module in modules:
         parts += _section(module, subparsers[module.NAME])
@@ -46,14 +46,6 @@ def commands_page() -> str:
 
 def _link(name: str) -> str:
     return f"[`apc {name}`](#apc-{name})"
-
-
-def _subparsers(parser: Parser) -> dict[str, Parser]:
-    for _, actions in parser.groups():
-        for action in actions:
-            if isinstance(action, argparse._SubParsersAction):
-                return dict(action.choices)
-    raise AssertionError("apc has commands")
 
 
 def _section(module: Command, parser: Parser) -> Iterator[str]:
@@ -67,8 +59,8 @@ def _section(module: Command, parser: Parser) -> Iterator[str]:
     for shows, line in module.EXAMPLES:
         yield f"{shows[:1].upper()}{shows[1:]}:"
         yield f"```sh\n{line}\n```"
-    pages = ", ".join(f"[{page}]({page})" for page in NOTES[module.NAME].pages)
-    yield f"Exit status {exit_status(module.NAME)}" + (f" See also {pages}." if pages else "")
+    pages = ", ".join(f"[{page}]({page})" for page in module.SEE_ALSO)
+    yield f"Exit status {exit_status(module)}" + (f" See also {pages}." if pages else "")
 
 
 def _invocation(action: argparse.Action) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from html import escape
@@ -10,6 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from apc.report.compare_text import place_of
+from apc.report.drawing import rendered
 from apc.report.units import with_unit
 from backends.cost import COMPONENTS
 
@@ -113,23 +113,18 @@ def _wrapped(name: str) -> str:
 
 
 def _svg(draw: Callable[[Axes], None], rows: float, name: str, label: str) -> str:
-    """An <svg> element: the same bytes for the same plot. ``name``: unlike that of any other plot on the page;
-    ``label``: what a screen reader says instead of it."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    """An <svg> element. ``name``: unlike that of any other plot on the page; ``label``: what a screen reader says
+    instead of it."""
 
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    settings: dict[Any, Any] = dict.fromkeys(inked, _INK)
-    settings |= {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9}
-    settings |= {"axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}
-    with rc_context(settings):
-        figure = Figure(figsize=(_WIDTH_INCH, 1.1 + _ROW_INCH * rows), layout="constrained")
-        axes = figure.add_subplot()
+    def draw_plainly(axes: Axes) -> None:
         axes.patch.set_alpha(0)
         draw(axes)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = file.getvalue()
+
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    settings: dict[str, Any] = {**dict.fromkeys(inked, _INK), "savefig.transparent": True}
+    settings |= {"font.family": "sans-serif", "text.parse_math": False}
+    settings |= {"axes.spines.top": False, "axes.spines.right": False}
+    drawn = rendered(draw_plainly, (_WIDTH_INCH, 1.1 + _ROW_INCH * rows), name, settings)
     element = drawn[drawn.index("<svg ") :].replace(_INK, "currentColor")
     element = element.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)

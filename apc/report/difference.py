@@ -11,8 +11,10 @@ import numpy as np
 
 from apc.accounting import Accounts, LayerStatics
 from apc.options import Progress, silent
-from ir.isa import R_ACROSS, R_FRESH, Op
-from ir.program import LayerProgram, Program
+from ir.disassembler import instruction_lines
+from ir.isa import GATHERING, R_ACROSS, R_FRESH, SUMMING, Op, gather_index
+from ir.operand_text import PAIRS, SINGLES
+from ir.program import GATHER, LayerProgram, Program, Tile
 
 MEASURES = (
     "instructions",
@@ -26,7 +28,6 @@ MEASURES = (
 """What is compared of every layer and of the whole, for one image; names as in `apc compile --json`."""
 DECIDING_SHARE = 0.8
 """The layers that decide are the fewest whose differences of energy make up so much of all differences."""
-_SUMMING = (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.MAC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def _layer_facts(program: Program, layer: LayerProgram, statics: LayerStatics) -
 
 def _way_of_summing(layer: LayerProgram) -> dict[str, str]:
     """Where the operands of most sums lie, and how negative ones are held; empty where nothing is summed."""
-    codes = [tile.instructions[np.isin(tile.instructions["op"], _SUMMING)] for tile in layer.tiles]
+    codes = [tile.instructions[np.isin(tile.instructions["op"], SUMMING)] for tile in layer.tiles]
     flags = np.concatenate([np.zeros(0, np.uint8), *(code["flags"] for code in codes)])
     if not len(flags):
         return {"sums": "", "negatives": ""}
@@ -164,6 +165,7 @@ def _row(name: str, a: _Side | None, b: _Side | None) -> dict[str, Any]:
         "same": a is not None and b is not None and not facts and _same_code(a.layer, b.layer),
         "decides": False,
         "changed": facts,
+        "first_difference": None if a is None or b is None else _first_difference(a.layer, b.layer),
         **{key: _pair(*(None if side is None else side.measures[key] for side in (a, b))) for key in MEASURES},
     }
 
@@ -181,6 +183,46 @@ def _same_code(a: LayerProgram, b: LayerProgram) -> bool:
         and all(np.array_equal(vars(a)[name], vars(b)[name]) for name in own)
         and all(np.array_equal(table(x), table(y)) for x, y in zip(a.tiles, b.tiles, strict=True) for table in tables)
     )
+
+
+def _first_difference(a: LayerProgram, b: LayerProgram) -> dict[str, Any] | None:
+    """The first instruction that is not the same in both: its tile, address, and assembly in each (None: the tile ends
+    before it, or the layer has no such tile); None where there is none."""
+    for number in range(max(len(a.tiles), len(b.tiles))):
+        tiles = [layer.tiles[number] if number < len(layer.tiles) else Tile.empty() for layer in (a, b)]
+        address = _first_other(*tiles)
+        if address is not None:
+            texts = [next(instruction_lines(tile, address, address + 1), None) for tile in tiles]
+            lines = [None if text is None else text.split(maxsplit=1)[1] for text in texts]
+            return {"tile": number, "address": address, "a": lines[0], "b": lines[1]}
+    return None
+
+
+def _first_other(a: Tile, b: Tile) -> int | None:
+    """The first address at which two tiles have other instructions, or only one has any."""
+    common = min(len(a.instructions), len(b.instructions))
+    (records_a, used_a), (records_b, used_b) = (_resolved(tile, common) for tile in (a, b))
+    other = np.flatnonzero((records_a != records_b) | (used_a != used_b).any(axis=1))
+    if len(other):
+        return int(other[0])
+    return common if len(a.instructions) != len(b.instructions) else None
+
+
+def _resolved(tile: Tile, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``stop`` records without their places in the tables, and what stands there, int64[stop, 4]."""
+    records = tile.instructions[:stop].copy()
+    used = np.zeros((stop, len(GATHER)), np.int64)
+    gathering, first = np.isin(records["op"], GATHERING), records["imm"].astype(np.int64)
+    gathered = tile.gathers[gather_index(records[gathering])]
+    for column, name in enumerate(gathered.dtype.names or ()):
+        used[gathering, column] = gathered[name]
+    for column, ops in enumerate(((*SINGLES, *PAIRS), PAIRS)):
+        taking = np.isin(records["op"], ops)
+        used[taking, column] = tile.constants[first[taking] + column]
+    records["imm"] = 0
+    records["a_column"][records["op"] == Op.GATHER] = 0
+    records["b_column"][records["op"] == Op.MAC] = 0
+    return records, used
 
 
 def _mark_deciding(rows: list[dict[str, Any]]) -> None:

@@ -24,6 +24,8 @@ _RANKS = (4, 3, 5, 2, 1, 0, 0)
 _WORDS = ("op", "shape", "sums", "negatives")
 _NUMBERS = ("tiles", "arrays", "columns", "groups", "resident_bits")
 """Keys of ``changed`` that are told in words, and in a table; encoded bits are in neither."""
+_PARTING = 3
+"""Layers whose first differing instruction is shown."""
 _WIDE = 170
 """Letters from which both numbers are shown beside their ratio."""
 
@@ -46,6 +48,7 @@ def items(report: dict[str, Any], width: int) -> Iterator[Table | str]:
         yield f"{same} {'other ' if differing else ''}layer{'s are' if same > 1 else ' is'} the same in both"
     yield from _words(differing)
     yield from _layout(differing, width)
+    yield from _first_differences(differing)
 
 
 def _facts(report: dict[str, Any]) -> Iterator[str]:
@@ -102,13 +105,17 @@ def _cell(key: str, pair: dict[str, Any], full: bool) -> str:
         return _ratio(pair)
     unit = "J" if key == "energy_estimate_J" else ""
     shown = ["" if pair[side] is None else with_unit(pair[side], unit).rstrip() for side in "ab"]
-    return f"{shown[0]} -> {shown[1]}  x {_ratio(pair)}" if all(shown) else "".join(shown)
+    return f"{shown[0]} -> {shown[1]}  {_ratio(pair)}" if all(shown) else "".join(shown)
 
 
 def _ratio(pair: dict[str, Any]) -> str:
     if _equal(pair):
         return "="
-    return "new" if pair["ratio"] is None else f"{pair['ratio']:.3g}"
+    ratio = pair["ratio"]
+    if ratio is None:
+        return "new"
+    digits = 0 if ratio >= 100 else 2 if ratio >= 0.1 else 4
+    return f"{ratio:,.{digits}f}x"
 
 
 def _equal(pair: dict[str, Any]) -> bool:
@@ -131,6 +138,17 @@ def _words(layers: list[dict[str, Any]]) -> Iterator[str]:
                 befell.setdefault(change, []).append(layer["name"])
     for change, names in befell.items():
         yield f"{change} in {', '.join(names)}"
+
+
+def _first_differences(layers: list[dict[str, Any]]) -> Iterator[str]:
+    """Where the instructions of the first layers part, in both programs."""
+    parting = [layer for layer in layers if layer["first_difference"] is not None]
+    for layer in parting[:_PARTING]:
+        first = layer["first_difference"]
+        yield f"{layer['name']}, tile {first['tile']}: instruction {first['address']:#06x} is the first that differs"
+        yield from (f"  {letter.upper()}  {first[letter] or 'no more instructions'}" for letter in "ab")
+    if len(parting) > _PARTING:
+        yield f"instructions of {len(parting) - _PARTING} more layers differ: --json has the first of each"
 
 
 def _layout(layers: list[dict[str, Any]], width: int) -> list[Table | str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -27,23 +27,25 @@ class Figure:
 
 
 def svg(figure: Figure, name: str) -> str:
-    """The same bytes for the same figure: no date, identifiers from ``name``, text as text."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    colours = matplotlib.rc_context({"text.color": INK, "axes.edgecolor": GREY, "font.size": 9})
-    with colours, matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        drawing, axes = pyplot.subplots(figsize=figure.size, layout="constrained")
-        figure.draw(axes)
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        pyplot.close(drawing)
+    """The figure as a file, ``name`` unlike that of any other."""
+    drawn = rendered(figure.draw, figure.size, name, {"text.color": INK, "axes.edgecolor": GREY})
     labels = f"<title>{escape(figure.title)}</title><desc>{escape(figure.words)}</desc>"
     head = re.compile(r"<svg ([^>]*)>")
-    plain = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    plain = "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
     return head.sub(lambda match: f'<svg role="img" {match[1]}>{labels}', plain, count=1)
+
+
+def rendered(draw: Callable[[Axes], None], size: tuple[float, float], name: str, settings: Mapping[Any, Any]) -> str:
+    """What matplotlib draws, as SVG with text as text: the same bytes for the same drawing, no date, identifiers from
+    ``name``. ``size``: in inches; ``settings``: of matplotlib."""
+    from matplotlib import figure, rc_context
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9, **settings}):
+        drawing = figure.Figure(figsize=size, layout="constrained")
+        draw(drawing.add_subplot())
+        text = io.StringIO()
+        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
 
 
 def draw_cell(

@@ -3,26 +3,26 @@ cost (`apc explain`; ``explanation_text`` prints it)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from apc.report.linear_forms import Form, LinearForms
+from apc.report.requantised_sums import find_sum
 from apc.report.tile_facts import TileFacts, tile_facts
+from ir.cells import NONE, OPERAND_A, OPERAND_B, OPERAND_R
 from ir.disassembler import field_text
 from ir.errors import UserError
 from ir.expand import operand_fields
-from ir.isa import GATHERING, R_FRESH, Field, Op
+from ir.isa import GATHERING, R_FRESH, SUMMING, Field, Op
 from ir.operand_text import PAIRS, SINGLES
 from ir.program import Program, Tile
-from ir.reads import OPERAND_A, OPERAND_B, OPERAND_R
-from ir.values import NONE, Kind
+from ir.values import Kind
+from ir.values_kernels import wrap
 
-REQUANTISE = "requantise"
-"""The phase in which the compiler's tiles turn sums into outputs."""
 _LEAVES = (Kind.ACTIVATION, Kind.CONSTANT, Kind.RESIDENT)
-_ADDING = (Op.ADD, Op.SUB, Op.ADDO, Op.SUBO, Op.MAC)
 _LETTERS = {OPERAND_R: "r", OPERAND_A: "a", OPERAND_B: "b"}
 
 
@@ -32,7 +32,7 @@ def explain(program: Program, layer_index: int, channel: int, depth: int | None 
     layer = program.layers[layer_index]
     tensor = program.tensors[layer.output]
     if not 0 <= channel < tensor.channels:
-        raise UserError(f"--output {channel}: layer {layer.name} computes the channels 0 to {tensor.channels - 1}")
+        raise UserError(f"--output {channel}: layer {layer.name} computes {_channels(tensor)}")
     facts = tile_facts(program, layer_index, int(tensor.fields["tile"][channel]))
     return _Explainer(facts, channel).payload(layer_index, depth)
 
@@ -48,7 +48,7 @@ class _Explainer:
     def payload(self, layer_index: int, depth: int | None) -> dict[str, Any]:
         facts = self.facts
         tensor = facts.program.tensors[facts.layer.output]
-        found = self._sum()
+        found = find_sum(facts, self.linear, self.index)
         blocks = list(self._blocks(found))
         return {
             "layer": facts.layer.name,
@@ -63,38 +63,6 @@ class _Explainer:
             "deeper_blocks": sum(depth is not None and block["depth"] > depth for block in blocks),
             "totals": self._totals(found),
         }
-
-    # --- the sum that is requantised ------------------------------------------------------------------------------
-
-    def _sum(self) -> int:
-        """The version that holds the output's sum before it is requantised; NONE where there is no such sum."""
-        version = self._first_version(self.index, OPERAND_A)
-        while version != NONE and version not in self.linear.forms:
-            match Op(int(self.facts.tile.instructions["op"][version])):
-                case Op.CLAMP | Op.STEP | Op.COPY:
-                    version = self._first_version(version, OPERAND_A)
-                case Op.ADD | Op.SUB | Op.ADDC:
-                    version = int(self.facts.reads.previous[version])
-                case _:
-                    return NONE
-        inner = NONE if version == NONE else self._before_scaling(version)
-        return version if inner == NONE else inner
-
-    def _first_version(self, index: int, operand: int) -> int:
-        reads = self.facts.reads.of(index)
-        mine = reads["version"][reads["operand"] == operand]
-        return int(mine[0]) if len(mine) else NONE
-
-    def _before_scaling(self, version: int) -> int:
-        """What the requantisation multiplies: from a linear version, the longest sum that was made before it."""
-        start = next((first for name, first in self.facts.tile.phases if name == REQUANTISE), 0)
-        while version >= start:
-            read = [*self.facts.reads.of(version)["version"].tolist(), int(self.facts.reads.previous[version])]
-            sums = [item for item in read if item in self.linear.forms and self.linear.forms[item].factors]
-            if not sums:
-                return NONE
-            version = max(sums, key=lambda item: len(self.linear.forms[item].factors))
-        return version if self.facts.tile.instructions["op"][version] != Op.GATHER else NONE
 
     def _sum_payload(self, version: int) -> dict[str, Any]:
         facts, form = self.facts, self.linear.forms[version]
@@ -128,10 +96,20 @@ class _Explainer:
             for value in level:
                 steps = [self._step(address) for address in writers[value]]
                 role = "output" if depth == 0 else _role(writers[value], found)
-                yield {"name": facts.names.of(value), "role": role, "depth": depth, "steps": steps}
+                place = field_text(self._place(writers[value]))
+                yield {"name": facts.names.of(value), "role": role, "depth": depth, "place": place, "steps": steps}
                 for address in writers[value]:
                     following += self._expanded(facts.reads.of(address)["value"].tolist(), seen)
             level, depth = following, depth + 1
+
+    def _place(self, addresses: list[int]) -> Field:
+        """Where a whole value lies once its instructions, ``addresses``, have written it: later ones may have left its
+        lowest bits alone, and earlier ones not have reached its highest."""
+        shifts = self.facts.reads.shift
+        written = [(int(shifts[i]), operand_fields(self.facts.tile.instructions[i])["r"]) for i in addresses]
+        _, lowest = min(written, key=lambda item: item[0])
+        shift, highest = max(reversed(written), key=lambda item: item[0] + item[1].width)  # the last of those
+        return Field(lowest.column, lowest.domain, shift + highest.width, highest.signed, lowest.across)
 
     def _expanded(self, values: list[int], seen: set[int]) -> list[int]:
         """Those that have a block of their own and have none yet."""
@@ -162,26 +140,32 @@ class _Explainer:
         }
 
     def _terms(self, address: int, op: Op) -> Iterator[dict[str, Any]]:
-        """What an instruction reads: a and b, and what lies within r above the value that it updates."""
+        """What an instruction reads: a and b, and what lies within r above the value that it updates; without zeros
+        that only fill up other stretches."""
         facts = self.facts
         record = facts.tile.instructions[address]
         fields = operand_fields(record)
         own = int(facts.values.made[address])
-        for read in facts.reads.of(address):
+        reads = facts.reads.of(address)
+        stretches = Counter(reads["operand"].tolist())
+        for read in reads:
             operand = int(read["operand"])
-            if operand == OPERAND_R and (read["value"] == own or self._is_nothing(read)):
+            if operand == OPERAND_R and read["value"] == own:
+                continue
+            if (operand == OPERAND_R or stretches[operand] > 1) and self._is_nothing(read):
                 continue
             negative = (op == Op.SUB and operand == OPERAND_A) or (op == Op.SUBO and operand == OPERAND_B)
             version = int(read["version"])
+            compared = op == Op.STEP and operand == OPERAND_A  # and not moved to where r lies
             yield {
                 "operand": _LETTERS[operand],
                 "sign": -1 if negative else 1,
                 "name": facts.names.of(int(read["value"])),
-                "shift": int(read["place"]) + (int(facts.reads.shift[address]) if op != Op.COPY else 0),
+                "shift": int(read["place"]) + (0 if compared else int(facts.reads.shift[address])),
                 "low_bit": int(read["first_bit"]),
                 "address": None if version == NONE else version,
                 "place": field_text(fields[_LETTERS[operand]]),
-                "interval": self._interval(read),
+                "interval": self._interval(read, fields[_LETTERS[operand]]),
                 "outputs": facts.outputs(version),
             }
 
@@ -189,14 +173,16 @@ class _Explainer:
         form = self.linear.forms.get(int(read["version"]))
         return form == Form()
 
-    def _interval(self, read: np.void) -> list[int]:
-        """Of a version's integer from a bit on."""
-        version, first = int(read["version"]), int(read["first_bit"])
+    def _interval(self, read: np.void, field: Field) -> list[int]:
+        """Of the bits of a version that an operand, ``field``, reads; signed where they are the top ones of a signed
+        field."""
+        version, first, bits = int(read["version"]), int(read["first_bit"]), int(read["bits"])
         if version == NONE:
             held = self.facts.layer.resident(self.facts.tile_index)[1][int(read["value"])]
-            return [int(held.min()) >> first, int(held.max()) >> first]
-        low, high = self._whole_interval(version)
-        return [low >> first, high >> first]
+            low, high = int(held.min()), int(held.max())
+        else:
+            low, high = self._whole_interval(version)
+        return [*wrap(low >> first, high >> first, bits, field.signed and int(read["place"]) + bits == field.width)]
 
     def _whole_interval(self, version: int) -> list[int]:
         """Of the whole value that an instruction leaves: what it knows of r, with any bits below r."""
@@ -210,7 +196,7 @@ class _Explainer:
         facts, mine = self.facts, np.array(self.slice, np.int64)
         users = facts.users[mine]
         before = mine <= (found if found != NONE else len(facts.tile.instructions))
-        adding = np.isin(facts.tile.instructions["op"][mine], _ADDING) & before
+        adding = np.isin(facts.tile.instructions["op"][mine], SUMMING) & before
         costs = {
             "instructions": np.ones(len(mine), np.int64),
             "search_passes": (facts.counts.searches + facts.counts.source_searches)[mine],
@@ -225,6 +211,15 @@ class _Explainer:
             "own": {"additions": float((adding / users).sum())}
             | {key: float((cost / users).sum()) for key, cost in costs.items()},
         }
+
+
+def _channels(tensor: StoredTensor) -> str:
+    """Those of a layer's output, in words."""
+    if tensor.channels > 1:
+        return f"the channels 0 to {tensor.channels - 1}"
+    if tensor.positions == 1:
+        return "channel 0 alone"
+    return f"its {tensor.positions} outputs in as many rows, all by the instructions of channel 0: --output 0"
 
 
 def _role(addresses: list[int], found: int) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from apc.report.tables import Column, Row, fitted
+from apc.report.listing_text import shortened
+from apc.report.tables import Column, Row, fitted, room
 
 _COLUMNS = [
     Column("address", text=True),
@@ -17,6 +18,8 @@ _COLUMNS = [
     Column("then in", rank=1),
     Column("also for outputs", text=True),
 ]
+_LONGEST = (0, 24, 16, 12)
+"""Letters of a name (0: all), the first that leave room for all columns."""
 _LISTED = 4
 """Outputs that are listed by number; of more, only the first ones."""
 _COUNTS = {
@@ -37,7 +40,7 @@ def items(report: dict[str, Any], width: int) -> Iterator[Table | str]:
         f"({report['op']}), tile {report['tile']}, at {report['place']}{interval}"
     )
     yield from _sum(report)
-    yield from fitted(_COLUMNS, list(_rows(report)), width)
+    yield from _table(report, width)
     if report["deeper_blocks"]:
         deepest = max(block["depth"] for block in report["blocks"])
         yield f"{report['deeper_blocks']} more values are further from the output: --depth {deepest + 1}"
@@ -58,34 +61,45 @@ def _sum(report: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _rows(report: dict[str, Any]) -> Iterator[Row]:
-    """A heading and a line an operand for every value."""
+def _table(report: dict[str, Any], width: int) -> list[Table | str]:
+    """The blocks, with names as long as there is room for."""
+    rows: list[Row] = []
+    for longest in _LONGEST:
+        rows = list(_rows(report, longest))
+        cells = zip(*([column.heading for column in _COLUMNS], *(row for row in rows if row is not None)), strict=True)
+        if room(max(map(len, column)) for column in cells) <= width:
+            break
+    return fitted(_COLUMNS, rows, width)
+
+
+def _rows(report: dict[str, Any], longest: int) -> Iterator[Row]:
+    """A heading and a line an operand for every value; ``longest``: letters of a name (0: all)."""
     for number, block in enumerate(report["blocks"]):
         if number:
             yield None
-        yield ["", _heading(block), "", block["steps"][-1]["place"], "", ""]
+        yield ["", _heading(block, longest), "", block["place"], "", ""]
         phase = ""
         for step in block["steps"]:
             if step["phase"] != phase and block["role"] == "sum":
                 phase = step["phase"]
                 yield ["", f"({phase})", "", "", "", ""]
-            yield from _step(step, report["channel"])
+            yield from _step(step, report["channel"], longest)
 
 
-def _heading(block: dict[str, Any]) -> str:
-    used = len(block["steps"][-1]["outputs"])
+def _heading(block: dict[str, Any], longest: int) -> str:
+    name, used = shortened(block["name"], longest), len(block["steps"][-1]["outputs"])
     match block["role"]:
         case "output":
             return "the output:"
         case "temporary":
-            return f"{block['name']}, for {_count(used, 'output')}:"
+            return f"{name}, for {_count(used, 'output')}:"
         case role:
-            return f"{block['name']}, its {role}:"
+            return f"{name}, its {role}:"
 
 
-def _step(step: dict[str, Any], channel: int) -> Iterator[Row]:
+def _step(step: dict[str, Any], channel: int, longest: int) -> Iterator[Row]:
     """The lines of one instruction; what it leaves stands in the last one."""
-    lines = list(_lines(step))
+    lines = list(lines_of(step, longest))
     for number, (words, term) in enumerate(lines):
         last = number + 1 == len(lines)
         yield [
@@ -98,12 +112,14 @@ def _step(step: dict[str, Any], channel: int) -> Iterator[Row]:
         ]
 
 
-def _lines(step: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """(words, the operand that they are about) of an instruction."""
+def lines_of(step: dict[str, Any], longest: int = 0) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """(words, the operand that they are about) of an instruction; ``longest``: letters of a name (0: all)."""
     terms, constants = step["terms"], step["constants"]
     if step["opcode"] in ("clamp", "step", "max"):
-        read = next((term for term in terms if term["operand"] == "a"), None)
-        yield _compared(step, "what was there" if read is None else _operand(read)), read
+        compared = [term for term in terms if term["operand"] == "a"]
+        words = " + ".join(_operand(term, longest) for term in compared) or "what was there"
+        yield _compared(step, words), compared[0] if compared else None
+        yield from (("", term) for term in compared[1:])
         return
     if step["opcode"] == "extend":
         yield f"sign extended to {step['width']} bits", None
@@ -111,15 +127,15 @@ def _lines(step: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
     for number, term in enumerate(terms):
         sign = "=" if begins and number == 0 and term["sign"] > 0 else "+" if term["sign"] > 0 else "-"
         lift = f" ({constants[0] << step['shift']:+d})" if constants and number + 1 == len(terms) else ""
-        times = f" * {step['gathered']}" if step["gathered"] else ""
-        yield f"{sign} {_operand(term)}{times}{lift}", term
+        times = f" * {shortened(step['gathered'], longest)}" if step["gathered"] else ""
+        yield f"{sign} {_operand(term, longest)}{times}{lift}", term
     if not terms and step["opcode"] in ("copy", "addo", "subo", "add", "sub", "mac"):
         yield "reads what was there", None
     elif not terms and constants:
         sign = "=" if begins else "+" if constants[0] > 0 else "-"
         yield f"{sign} {constants[0] if begins else abs(constants[0])}{_shifted(step['shift'])}", None
     if step["opcode"] == "gather":
-        yield f"= {step['gathered']}", None
+        yield f"= {shortened(step['gathered'], longest)}", None
 
 
 def _compared(step: dict[str, Any], operand: str) -> str:
@@ -128,14 +144,14 @@ def _compared(step: dict[str, Any], operand: str) -> str:
         case "clamp":
             return f"= clamp({operand}, {constants[0]}, {constants[1]})"
         case "step":
-            return f"= {constants[1]} where {operand} >= {constants[0]}"
+            return f"= {constants[1]}{_shifted(step['shift'])} where {operand} >= {constants[0]}"
         case _:
             return f"= max of it and {operand}"
 
 
-def _operand(term: dict[str, Any]) -> str:
+def _operand(term: dict[str, Any], longest: int) -> str:
     taken = f" >> {term['low_bit']}" if term["low_bit"] else ""
-    return f"{term['name']}{taken}{_shifted(term['shift'])}"
+    return f"{shortened(term['name'], longest)}{taken}{_shifted(term['shift'])}"
 
 
 def _shifted(bits: int) -> str:

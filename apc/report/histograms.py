@@ -10,13 +10,15 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from apc.accounting import Accounts
 from apc.cycles import instruction_cycles, rewind_cycles
 from apc.options import Progress, silent
 from apc.report.bars import bar
+from apc.report.units import with_unit
 from backends.target import Target
-from ir.counts import tile_counts
+from ir.counts import StaticCounts
 from ir.isa import Op
-from ir.program import Program, Tile
+from ir.program import Tile
 
 REWIND = "rewind"
 """What brings the columns back at a tile's end: cycles without an instruction."""
@@ -46,36 +48,54 @@ class Bin:
 @dataclass(frozen=True)
 class Histograms:
     """Of some tiles, each counted once, however many arrays run it. ``classes``: most cycles first. Passes and steps
-    are those of the tile's own arrays."""
+    are those of the tile's own arrays. ``image_cycles``: of one image's schedule, in which tiles run side by side;
+    ``energy_J``: of one image by part, an estimate."""
 
+    image_cycles: int
+    energy_J: dict[str, float]
     classes: list[ClassCount]
     search_passes: list[Bin]
     write_passes: list[Bin]
     shift_steps: list[Bin]
 
 
-def measure(program: Program, layers: Iterable[int], progress: Progress = silent) -> Histograms:
+def measure(accounts: Accounts, layers: Iterable[int], progress: Progress = silent) -> Histograms:
     """The histograms of all tiles of ``layers``."""
-    target = Target.from_table(program.target)
-    tiles = [(program.layers[index].name, tile) for index in layers for tile in program.layers[index].tiles]
+    program, chosen = accounts.program, list(layers)
+    tiles = [
+        (program.layers[index].name, tile, counts)
+        for index in chosen
+        for tile, counts in zip(program.layers[index].tiles, accounts.counts[index], strict=True)
+    ]
     classes = np.zeros((256, 2), np.int64)
     binned = np.zeros((3, _BINS), np.int64)
+    instructions = sum(len(tile.instructions) for _, tile, _ in tiles)
     rewound = done = 0
-    for name, tile in tiles:
-        progress(done, sum(len(other.instructions) for _, other in tiles), name)
-        rewound += _count(program, tile, target, classes, binned)
+    for name, tile, counts in tiles:
+        progress(done, instructions, name)
+        rewound += _count(tile, counts, accounts.target, classes, binned)
         done += len(tile.instructions)
     counted = [ClassCount(op.name.lower(), *classes[op].tolist()) for op in Op if classes[op, 0]]
     counted += [ClassCount(REWIND, 0, rewound)] if rewound else []
     counted.sort(key=lambda item: -item.cycles)
     searches, writes, shifts = (_bins(row) for row in binned)
-    return Histograms(counted, searches, writes, shifts)
+    cycles = sum(accounts.plans(1)[index].cycles for index in chosen)
+    return Histograms(cycles, _energy(accounts, chosen), counted, searches, writes, shifts)
 
 
-def _count(program: Program, tile: Tile, target: Target, classes: np.ndarray, binned: np.ndarray) -> int:
+def _energy(accounts: Accounts, layers: Sequence[int]) -> dict[str, float]:
+    """J of one image by part, most first."""
+    priced = accounts.cost(1).layers
+    parts: dict[str, float] = {}
+    for index in layers:
+        for part, value in priced[index].energy_J.items():
+            parts[part] = parts.get(part, 0.0) + value
+    return dict(sorted(parts.items(), key=lambda item: -item[1]))
+
+
+def _count(tile: Tile, counts: StaticCounts, target: Target, classes: np.ndarray, binned: np.ndarray) -> int:
     """Add a tile's counts to ``classes`` (int64[256, 2]: instructions, cycles) and ``binned`` (int64[3, _BINS]);
     returns the cycles of its rewinding."""
-    counts = tile_counts(program, tile)
     ops = tile.instructions["op"]
     classes[:, 0] += np.bincount(ops, minlength=256)
     np.add.at(classes[:, 1], ops, instruction_cycles(tile, counts, target))
@@ -99,8 +119,15 @@ def _bins(counted: np.ndarray) -> list[Bin]:
 
 
 def as_json(histograms: Histograms) -> dict[str, Any]:
-    """Lists of plain records (docs/json.md)."""
-    return {name: [vars(item) for item in items] for name, items in vars(histograms).items()}
+    """Plain records (docs/json.md)."""
+    return {
+        "cycles": histograms.image_cycles,
+        "energy_estimate_J": {**histograms.energy_J, "total": sum(histograms.energy_J.values())},
+        "classes": [vars(item) for item in histograms.classes],
+        "search_passes": [vars(item) for item in histograms.search_passes],
+        "write_passes": [vars(item) for item in histograms.write_passes],
+        "shift_steps": [vars(item) for item in histograms.shift_steps],
+    }
 
 
 def show(histograms: Histograms, title: str, printer: Console) -> None:
@@ -114,6 +141,12 @@ def _lines(histograms: Histograms, title: str, ascii_only: bool) -> Iterator[str
     instructions = sum(item.instructions for item in histograms.classes)
     cycles = sum(item.cycles for item in histograms.classes)
     yield f"{title}: {instructions:,} instructions, {cycles:,} cycles"
+    if cycles != histograms.image_cycles:
+        yield (
+            f"an image takes {histograms.image_cycles:,} cycles: tiles run side by side where there are arrays for "
+            "them; here the cycles of each count once"
+        )
+    yield from _energy_lines(histograms.energy_J, ascii_only)
     yield ""
     rows = [
         (
@@ -137,8 +170,18 @@ def _lines(histograms: Histograms, title: str, ascii_only: bool) -> Iterator[str
         yield from _chart((name, "instructions"), cells, [item.instructions for item in bins], instructions, ascii_only)
 
 
+def _energy_lines(energy_J: dict[str, float], ascii_only: bool) -> Iterator[str]:
+    """A chart of the parts of the energy."""
+    total = sum(energy_J.values())
+    if total:
+        parts = {part: value for part, value in energy_J.items() if value}
+        cells = [(part, with_unit(value, "J")) for part, value in parts.items()]
+        yield ""
+        yield from _chart(("energy (estimate)", "an image"), cells, list(parts.values()), total, ascii_only)
+
+
 def _chart(
-    heading: Sequence[str], rows: Sequence[Sequence[str]], values: Sequence[int], whole: int, ascii_only: bool
+    heading: Sequence[str], rows: Sequence[Sequence[str]], values: Sequence[float], whole: float, ascii_only: bool
 ) -> Iterator[str]:
     """A table with its first column flush left, ended by each value's share of ``whole``, in figures and as a bar."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
@@ -150,7 +193,7 @@ def _chart(
         yield f"{'  '.join(cells)}  {bar(value / whole if whole else 0.0, _BAR, ascii_only)}".rstrip()
 
 
-def _share(part: int, whole: int) -> str:
+def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole if whole else 0.0:5.1f}%"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import networkx as nx
@@ -12,7 +13,7 @@ from apc.accounting import Accounts
 from ir.disassembler import instruction_lines
 from ir.errors import UserError
 from ir.expand import operand_fields
-from ir.isa import R_ACROSS, Field, Op
+from ir.isa import R_ACROSS, UPDATING, Field, Op
 from ir.program import LayerProgram, Program, Tile
 
 Cell = tuple[int, int]
@@ -38,7 +39,9 @@ def find_layer(program: Program, wanted: str) -> int:
         return names.index(wanted)
     if wanted.isascii() and wanted.isdigit() and int(wanted) < len(names):
         return int(wanted)
-    raise UserError(f"there is no layer {wanted!r}: give a name or number that `apc inspect` lists")
+    alike = get_close_matches(wanted, names, n=1)
+    meant = f"; did you mean {alike[0]}?" if alike else ""
+    raise UserError(f"there is no layer {wanted!r}{meant} (`apc inspect OUT.apc --level layers` lists names and numbers)")
 
 
 def find_tile(layer: LayerProgram, number: int) -> Tile:
@@ -75,10 +78,11 @@ def find_group(layer: LayerProgram, tile: Tile, group: int) -> tuple[int, int]:
     return min(start for start, _ in ranges), max(stop for _, stop in ranges)
 
 
-def summary(program: Program) -> list[dict[str, Any]]:
-    """One record a layer; counts are those of `apc compile` (docs/json.md)."""
-    rows = []
-    for index, (statics, layer) in enumerate(zip(Accounts(program).layers(), program.layers, strict=True)):
+def summary(accounts: Accounts) -> list[dict[str, Any]]:
+    """One record a layer; counts and energies are those of `apc compile` (docs/json.md)."""
+    program, rows = accounts.program, []
+    each = zip(accounts.layers(), program.layers, accounts.cost(1).layers, strict=True)
+    for index, (statics, layer, cost) in enumerate(each):
         rows.append(
             {
                 "index": index,
@@ -94,6 +98,7 @@ def summary(program: Program) -> list[dict[str, Any]]:
                 "write_passes": statics.write_passes,
                 "shift_steps": statics.shift_steps,
                 "cycles": statics.cycles,
+                "energy_estimate_J": sum(cost.energy_J.values()),
                 "resident_bits": statics.resident_bits,
             }
         )
@@ -127,7 +132,8 @@ def graph_of(program: Program) -> nx.DiGraph:
 
 
 def dag_of(window: Window) -> nx.DiGraph:
-    """The dataflow of a stretch of instructions, reconstructed from the cells they read and write.
+    """The dataflow of a stretch of instructions, reconstructed from the cells they read and write: of every cell the
+    instruction that wrote it last, where ``ir.reads`` takes a value that is updated in place as a whole.
 
     A node is the value that one instruction leaves in its result field: ``kind`` (opcode), ``address``, ``field``,
     ``label``, ``constants`` it uses, and ``inside``: whether the instruction lies in the window. Values made before it
@@ -186,10 +192,8 @@ def _add_value(graph: nx.DiGraph, window: Window, address: int, texts: list[str]
 def _read_cells(op: Op, fields: dict[str, Field], a_width: int) -> list[tuple[str, list[Cell]]]:
     """(operand, cells) that an instruction reads."""
     read = [(name, field) for name, field in fields.items() if name != "r"]
-    if op in (Op.ADD, Op.SUB, Op.ADDC, Op.MAX, Op.STEP, Op.MAC):
-        read.append(("r", fields["r"]))
-    if op == Op.EXTEND:
-        read.append(("r", fields["r"].bits(0, a_width)))
+    if op in UPDATING:
+        read.append(("r", fields["r"].bits(0, a_width if op == Op.EXTEND else None)))
     return [(name, [field.cell(bit) for bit in range(field.width)]) for name, field in read]
 
 

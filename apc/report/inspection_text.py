@@ -12,23 +12,25 @@ from rich.table import Table
 
 from apc.report.inspection import Window
 from apc.report.tables import Column, Row, fitted
+from apc.report.units import with_unit
 from ir.expand import FLAG_PLACES, Broadcast, MicroOp, Receive, Search, SearchOr, Shift, TagAll, Write
 from ir.program import Program
 
 _FLAG_NAMES = {place: name for name, place in FLAG_PLACES.items()}
 _COLUMNS = (
     Column("layer", text=True),
-    Column("op", text=True, rank=2),
-    Column("shape", rank=3),
-    Column("tiles", rank=5),
-    Column("columns", rank=4),
-    Column("instr."),
-    Column("adds", rank=1),
-    Column("bit-adds", rank=6),
+    Column("op", text=True, rank=4),
+    Column("shape", rank=5),
+    Column("tiles", rank=7),
+    Column("columns", rank=6),
+    Column("instr.", rank=1),
+    Column("adds", rank=3),
+    Column("bit-adds", rank=8),
     Column("searches"),
-    Column("writes"),
+    Column("writes", rank=2),
     Column("shifts"),
     Column("cycles"),
+    Column("energy (est.)"),
 )
 _SUMS = ("instructions", "adds", "bit_adds", "search_passes", "write_passes", "shift_steps", "cycles")
 
@@ -36,13 +38,19 @@ _SUMS = ("instructions", "adds", "bit_adds", "search_passes", "write_passes", "s
 def summary_table(rows: list[dict[str, Any]], width: int) -> list[Table | str]:
     """One line a layer of ``inspection.summary``, and the sums of several, in lines of at most ``width`` letters."""
     lines: list[Row] = []
+    digits = len(str(max([row["index"] for row in rows], default=0)))
     for row in rows:
         shape = "x".join(map(str, row["shape"]))
-        facts = [f"{row['index']} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"])]
-        lines.append([*facts, *(f"{row[key]:,}" for key in _SUMS)])
+        facts = [f"{row['index']:>{digits}} {row['name']}", row["op"], shape, str(row["tiles"]), str(row["columns"])]
+        lines.append([*facts, *_sums([row])])
     if len(rows) > 1:
-        lines += [None, ["all", "", "", "", "", *(f"{sum(row[key] for row in rows):,}" for key in _SUMS)]]
+        lines += [None, ["all", "", "", "", "", *_sums(rows)]]
     return fitted(_COLUMNS, lines, width)
+
+
+def _sums(rows: list[dict[str, Any]]) -> list[str]:
+    energy_J = sum(row["energy_estimate_J"] for row in rows)
+    return [*(f"{sum(row[key] for row in rows):,}" for key in _SUMS), with_unit(energy_J, "J")]
 
 
 def header(window: Window) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ir.cells import NONE, OPERAND_A, OPERAND_B, OPERAND_R
 from ir.isa import R_FRESH, Op, gather_index
 from ir.program import Tile
-from ir.reads import OPERAND_A, OPERAND_B, OPERAND_R, TileReads
-from ir.values import NONE
+from ir.reads import TileReads
 
 Leaf = tuple[int, int]
 """(gather, resident value): what an entry of the tile's gather table brings, times a resident value; NONE instead of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apc.report.inspection import Window
@@ -57,33 +57,58 @@ _VIEWS = (
 def macro_lines(records: Sequence[dict[str, Any]], width: int | None = None) -> Iterator[str]:
     """One instruction a line: operands by name and place, interval of the result, exact counts; and a line where a
     phase begins. Lines of at most ``width`` letters where that can be done (None: nothing is left out)."""
+    heading, *lines = _fitted(records, width)
+    yield heading
+    phase = ""
+    for record, line in zip(records, lines, strict=True):
+        if record["phase"] != phase:
+            phase = record["phase"]
+            yield f"phase {json.dumps(phase)}"
+        yield line
+
+
+def ranked_lines(records: Sequence[dict[str, Any]], key: str, total: int, width: int | None) -> Iterator[str]:
+    """The same of records with their ``layer`` and ``tile``, without phases: those of ``total`` instructions with the
+    largest ``key``, which is shown whatever the width."""
+    yield from _fitted(records, width, next(name for name, of in _COUNTS.items() if of == key))
+    more = f", {total - len(records)} have less: --limit shows more" if total > len(records) else ""
+    yield f"; the {len(records)} with most {key.replace('_', ' ')} of {total} instructions{more}"
+
+
+def _fitted(records: Sequence[dict[str, Any]], width: int | None, shown: str | None = None) -> Iterator[str]:
+    """A heading and a line a record; ``shown``: a count that is never left out."""
     view = _VIEWS[0]
     for view in _VIEWS:
+        if shown is not None and shown not in view.counts:
+            view = replace(view, counts=(*view.counts, shown))
         heading, rows, widths = _laid_out(records, view)
         if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
             break
     numeric = len(widths) - len(view.counts)
     yield _line(heading, widths, numeric)
-    phase = ""
-    for record, row in zip(records, rows, strict=True):
-        if record["phase"] != phase:
-            phase = record["phase"]
-            yield f"phase {json.dumps(phase)}"
-        yield _line(row, widths, numeric)
+    yield from (_line(row, widths, numeric) for row in rows)
 
 
 def _laid_out(records: Sequence[dict[str, Any]], view: _View) -> tuple[list[str], list[list[str]], list[int]]:
     """(heading, rows, letters of each column) of a table."""
     operands = [_operands(record, view) for record in records]
     most = max(map(len, operands), default=1)
-    heading = ["; addr", "op", *("r", "a", "b", "")[:most]] + ["interval"] * view.interval + list(view.counts)
+    where = ["; layer", "tile", "address"] if any("layer" in record for record in records) else ["; addr"]
+    heading = [*where, "op", *("r", "a", "b", "")[:most]] + ["interval"] * view.interval + list(view.counts)
     rows = []
     for record, named in zip(records, operands, strict=True):
-        row = [f"  0x{record['address']:04x}", record["opcode"], *named, *[""] * (most - len(named))]
+        row = [*_address(record, view), record["opcode"], *named, *[""] * (most - len(named))]
         row += [interval_text(record["interval"])] * view.interval
         rows.append(row + [str(record[_COUNTS[count]]) for count in view.counts])
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     return heading, rows, widths
+
+
+def _address(record: Mapping[str, Any], view: _View) -> list[str]:
+    address = f"0x{record['address']:04x}"
+    if "layer" not in record:
+        return [f"  {address}"]
+    return [f"  {shortened(record['layer'], view.longest)}", str(record["tile"]), address]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: int) -> str:

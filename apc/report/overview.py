@@ -108,23 +108,22 @@ class Overview:
             Cost("cycles", row.name, name, cycles / self.cycles, cycles)
             for row in self.rows
             for name, cycles in row.by_class.items()
+            if cycles > 0
         ]
         classes.sort(key=lambda cost: -cost.value)
         return [*energies[: COSTS - 1], *classes[:1]]
 
     @cached_property
     def proposals(self) -> list[Proposal]:
-        """Where to look next, chosen from what was found."""
+        """Where to look next, chosen from what was found: first at the layers that the biggest costs name."""
         return list(_proposals(self))[:COMMANDS]
 
 
-def measure(program: Program, file: Path) -> Overview:
+def measure(accounts: Accounts, file: Path) -> Overview:
     """Counts and prices of a program for one image; takes seconds for millions of instructions."""
-    accounts = Accounts(program)
     estimate = accounts.cost(1)
-    return Overview(
-        program, file, accounts.target, _rows(accounts, estimate), estimate.energy_J(), estimate.latency_s()
-    )
+    rows = _rows(accounts, estimate)
+    return Overview(accounts.program, file, accounts.target, rows, estimate.energy_J(), estimate.latency_s())
 
 
 def _rows(accounts: Accounts, estimate: CostReport) -> list[Row]:
@@ -154,11 +153,14 @@ def _proposals(overview: Overview) -> Iterator[Proposal]:
     if not overview.rows:
         return
     file = shlex.quote(str(overview.file))
-    slowest = max(overview.rows, key=lambda row: row.cycles)
-    layer = f"--layer {shlex.quote(slowest.name)}"
-    yield Proposal(f"apc inspect {file} {layer} --level histogram", "what its cycles are made of")
-    if slowest.additions:
-        yield Proposal(f"apc explain {file} {layer} --output 0", "how one of its outputs is summed")
+    costly = list(dict.fromkeys(cost.layer for cost in overview.costs))
+    adding = {row.name for row in overview.rows if row.additions}
+    if costly:
+        yield _histogram(file, costly[0])
+    for name in [name for name in costly if name in adding][:1]:
+        yield Proposal(f"apc explain {file} --layer {shlex.quote(name)} --output 0", "how an output is summed")
+    if len(costly) > 1:
+        yield _histogram(file, costly[1])
     part = max(DOING, key=lambda name: overview.energy_J.get(name, 0.0))
     assumed = [name for name in _FIGURES.get(part, ()) if _assumed(overview.program, name)]
     if assumed and overview.program.target["name"] in preset_names():
@@ -166,6 +168,11 @@ def _proposals(overview: Overview) -> Iterator[Proposal]:
         yield Proposal(named, f"where the price of {DOING[part]} comes from: it is assumed")
     yield Proposal(f"apc inspect {file} --level layers", "exact counts of every layer")
     yield Proposal(f"apc report {file} -o {shlex.quote(overview.file.stem + '.html')}", "all of this as a page")
+
+
+def _histogram(file: str, layer: str) -> Proposal:
+    command = f"apc inspect {file} --layer {shlex.quote(layer)} --level histogram"
+    return Proposal(command, "what its cost is made of")
 
 
 def _assumed(program: Program, figure: str) -> bool:

@@ -35,7 +35,7 @@ def show(overview: Overview, printer: Console) -> None:
         printer.print()
         printer.print(Text("biggest costs", "bold"))
         for cost in overview.costs:
-            printer.print(Padding(Text(sentence(cost)), (0, 0, 0, 2)))
+            printer.print(Padding(Text(sentence(cost)), (0, 0, 0, 2), expand=False))
         printer.print(Text("where to look next", "bold"))
         for proposal in overview.proposals:
             printer.print(
@@ -47,7 +47,7 @@ def _facts(overview: Overview) -> Iterator[Text]:
     program = overview.program
     target = overview.target
     instructions = sum(row.instructions for row in overview.rows)
-    yield Text.assemble((program.name, "bold"), f"  {overview.file}")
+    yield Text.assemble((str(overview.file), "bold"), f"  {program.name}")  # which PyTorch calls main_graph, always
     yield Text(
         f"{_count(len(overview.rows), 'layer')}, {instructions:,} instructions for {target.name}: "
         f"{target.array.arrays} arrays of {target.array.rows} rows, {target.array.columns} columns, "
@@ -100,7 +100,7 @@ def _layers(overview: Overview, ascii_only: bool) -> Table:
     most = max(row.cycles for row in overview.rows), max(row.total_J for row in overview.rows)
     for row in overview.rows:
         if row.index in shown:
-            name = f"{row.index} {row.name}"
+            name = f"{row.index:>{len(str(len(overview.rows) - 1))}} {row.name}"
             table.add_row(name, row.op, *_costs([row], overview, most, ascii_only))
     folded = [row for row in overview.rows if row.index not in shown]
     if folded:

@@ -31,7 +31,7 @@ def example_program(model: Path) -> Program:
 def waves_figure(program: Program) -> Figure:
     """Tiles as rectangles of the cycles and the arrays that they take."""
     accounts = Accounts(program)
-    plans = accounts.plans(IMAGES)
+    plans, arrays = accounts.plans(IMAGES), accounts.target.array.arrays
 
     def draw(axes: Axes) -> None:
         start = 0
@@ -43,14 +43,14 @@ def waves_figure(program: Program) -> Figure:
                     _tile(axes, (start + wave.start) / 1e6, below, length, job.arrays, COLOURS[index % 3])
             start += plan.cycles
         axes.set_xlim(0, start / 1e6)
-        axes.set_ylim(0, 16)
+        axes.set_ylim(0, arrays)
         axes.set_xlabel("million cycles")
         axes.set_ylabel("arrays of the chip")
         axes.spines[["top", "right"]].set_visible(False)
 
     words = (
-        f"{len(plans)} layers of {program.name} one after another, {IMAGES} images at once, on a chip of 16 arrays:"
-        " layers that need more run in several waves, and a wave lasts as long as its longest tile."
+        f"{len(plans)} layers of {program.name} one after another, {IMAGES} images at once, on a chip of"
+        f" {arrays} arrays: layers that need more run in several waves, and a wave lasts as long as its longest tile."
     )
     return Figure("Layers, waves and tiles of a program", words, (8.5, 3), draw)
 

@@ -51,6 +51,12 @@ def run_report(program: Program, result: RunResult, engine: str) -> dict[str, An
         "layers": layers,
         "host_steps": program.host_steps,
     }
+    return report | _asked_for(program, result)
+
+
+def _asked_for(program: Program, result: RunResult) -> dict[str, Any]:
+    """The keys that a run has by its options: "check", "accuracy", "wear"."""
+    report: dict[str, Any] = {}
     if result.check is not None:
         check = result.check
         report["check"] = {

@@ -10,7 +10,7 @@ import numpy as np
 from apc.cycles import instruction_cycles
 from apc.report.names import Names
 from backends.target import Target
-from ir.counts import StaticCounts, searched_fields, static_counts
+from ir.counts import StaticCounts, tile_counts
 from ir.program import LayerProgram, Program, Tile
 from ir.reads import TileReads, served, tile_reads
 from ir.values import NONE, TileValues, tile_values
@@ -50,12 +50,7 @@ def tile_facts(program: Program, layer_index: int, tile_index: int) -> TileFacts
     channels = np.flatnonzero(fields["tile"] == tile_index)
     values = tile_values(program, layer_index, tile_index)
     reads = tile_reads(tile, values, layer.resident(tile_index)[0], fields[channels])
-    counts = static_counts(
-        tile,
-        source_fields=searched_fields(tile, program.tensors),
-        search_or=target.features.search_or,
-        columns=target.array.columns,
-    )
+    counts = tile_counts(program, tile)
     return TileFacts(
         program,
         layer,

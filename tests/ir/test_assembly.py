@@ -158,7 +158,7 @@ def test_pools_find_the_first_equal_entry() -> None:
         ("sub     c6.d0:8s      c4.d0:4", "sub c6.d0:8s", "sub has 2 field operands"),
         ("sub     c6.d0:8s      c4.d0:4", "sub c6.d0:8s #3", "operand a must be a field"),
         ("sub     c6.d0:8s      c4.d0:4", "sub c6.d0:8s c4.d0:4 c5.d0:4", "sub takes nothing after"),
-        ("sub     c6.d0:8s      c4.d0:4", "sbu c6.d0:8s c4.d0:4", "cannot read 'sbu'"),
+        ("sub     c6.d0:8s      c4.d0:4", "sbu c6.d0:8s c4.d0:4", "cannot read 'sbu'; expected 'sub', perhaps"),
         ("c6.d0:8s      c4.d0:4", "c70000.d0:8s c4.d0:4", "columns go to 65535"),
         ("#-3\n", "#9999999999999999999\n", "more than 64 bits"),
         ("#-3\n", "#-3 at=1\n", "entry 1 of the tile's table does not hold"),

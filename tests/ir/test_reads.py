@@ -8,11 +8,12 @@ import networkx as nx
 import numpy as np
 from hypothesis import given, settings
 
+from ir.cells import NONE, OPERAND_A, OPERAND_B, OPERAND_R
 from ir.expand import operand_fields
 from ir.isa import R_FRESH, Field, Op
 from ir.program import LayerProgram, Program, Tile
-from ir.reads import OPERAND_A, OPERAND_B, OPERAND_R, TileReads, served, tile_reads
-from ir.values import NONE, tile_values
+from ir.reads import TileReads, served, tile_reads
+from ir.values import tile_values
 from tests.programs import programs, tiny_program
 
 Held = dict[tuple[int, int], tuple[int, int]]

@@ -35,7 +35,10 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("content", "reason"),
     [
         (b"", ":0: the text ends without a line 'format'"),
-        (b"format 1\nprogramme\n", ":2: cannot read 'programme'"),
+        (b"format 1\nprogramme\n", ":2: cannot read 'programme'; expected a name in \"quotes\""),
+        (b"format 1\nhello\n", ":2: cannot read 'hello'; expected a directive or the address of an instruction"),
+        (b"fromat 1\n", ":1: cannot read 'fromat'; expected 'format', perhaps"),
+        (b"format one\n", ":1: cannot read 'one'; expected a whole number"),
         (b"\xff\xfe", ": not UTF-8 text"),
         (b'format 1\nprogram "x"\nmodel ""\nlevel "O0"\n', ": the target has no table 'array'"),
     ],

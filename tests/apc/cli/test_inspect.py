@@ -156,6 +156,7 @@ def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.Captur
         (["--format", "html", "--layer", "conv"], "--format html shows the whole program"),
         (["-o", "x.html"], "-o names the page of --format html"),
         (["--level", "graph", "--phase", "gather"], "choose instructions"),
+        (["--level", "graph", "--layer", "conv"], "--level graph shows the whole program: leave out --layer"),
         (["--tile", "1"], "choose instructions"),
         (["--level", "macro", "--range=x"], "write A:B"),
         (["--level", "macro", "--range=3"], "must lie within the tile's instructions, 0:8"),
@@ -178,7 +179,7 @@ def test_a_damaged_program(program: str, capsys: pytest.CaptureFixture[str]) -> 
     path = Path(program)
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["inspect", program]) == 2
-    assert capsys.readouterr().err.startswith(f"apc: error: {program}: not an artifact, or truncated")
+    assert capsys.readouterr().err.startswith(f"apc: error: {program}: not a program, or truncated")
 
 
 def test_a_program_without_a_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apc.cli import COMMANDS, command_modules, main
-from apc.cli.manual import NOTES, WIDEST, paragraphs
+from apc.cli.manual import WIDEST, paragraphs
 from apc.report.commands_page import commands_page
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -30,7 +30,7 @@ def test_pages_fit_their_terminal(
 ) -> None:
     text = page(name, width, monkeypatch, capsys)
     assert max(map(len, text.splitlines())) <= min(width, WIDEST)
-    expected = SECTIONS if NOTES[name].pages else SECTIONS[:-1]
+    expected = SECTIONS if MODULES[name].SEE_ALSO else SECTIONS[:-1]
     assert [line for line in text.splitlines() if line and line[0] != " "] == expected
 
 
@@ -43,13 +43,12 @@ def test_pages_say_everything(name: str, monkeypatch: pytest.MonkeyPatch, capsys
     for shows, line in MODULES[name].EXAMPLES:
         assert any(shlex.split(typed) == shlex.split(line) for typed in copied.splitlines() if typed[:8] == "    apc ")
         assert f"{shows[0].upper()}{shows[1:]}:" in words
-    if NOTES[name].exit_1:
-        assert f"1: {NOTES[name].exit_1};" in words
+    if MODULES[name].FAILS_WHEN:
+        assert f"1: {MODULES[name].FAILS_WHEN};" in words
 
 
 def test_every_page_of_see_also_is_there() -> None:
-    assert not [page for notes in NOTES.values() for page in notes.pages if not (DOCS / page).exists()]
-    assert list(NOTES) == list(COMMANDS)
+    assert not [page for module in MODULES.values() for page in module.SEE_ALSO if not (DOCS / page).exists()]
 
 
 def test_the_page_of_the_commands_is_current() -> None:

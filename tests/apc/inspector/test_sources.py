@@ -52,6 +52,16 @@ def test_json_alone_finds_its_program(folder: Path, monkeypatch: pytest.MonkeyPa
     assert read_sources([Path("compare.json")]).path == Path("digits.apc")
 
 
+def test_of_two_programs_of_that_name_it_is_the_one_that_ran(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = folder / "here"
+    here.mkdir()
+    program = apc.load(folder / "digits.apc")
+    program.name = "another"
+    apc.save(program, here / "digits.apc")
+    monkeypatch.chdir(here)
+    assert read_sources([folder / "run.json"]).path == folder / "digits.apc"
+
+
 def test_a_program_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     (folder / "digits.apc").rename(folder / "moved.apc")

@@ -131,6 +131,37 @@ def test_an_instruction_leads_to_the_map_and_its_details(page_of_run: Path, brow
         assert unnamed == [" ".join(step.split()) for step in micro]
 
 
+def test_the_first_instruction_is_selected_at_first(page_of_run: Path, browser: Browser) -> None:
+    with visit(browser, page_of_run) as page:
+        show(page, "microcode", "?layer=1")
+        expect(selected(page)).to_contain_text("0x0000")
+        expect(page.get_by_role("region", name="Selected instruction")).to_contain_text("0x0000")
+        show(page, "microcode", "?layer=1&address=0xffffff")
+        last = facts_of(page_of_run)["layers"][1]["instructions"] - 1
+        expect(selected(page)).to_contain_text(f"0x{last:04x}")
+
+
+_COLUMNS = """() => {
+  const grid = document.querySelector("[role=grid]");
+  const lefts = (row) => [...row.querySelectorAll("[role=columnheader], [role=gridcell]")]
+    .map((cell) => Math.round(cell.getBoundingClientRect().left));
+  const rows = [...grid.querySelectorAll("[role=row]")].map(lefts);
+  const [heads, ...others] = rows.filter((row) => row.length === rows[0].length);
+  return {heads, others, cut: grid.scrollWidth - grid.clientWidth};
+}"""
+
+
+def test_every_column_of_the_listing_is_in_sight(page_of_run: Path, browser: Browser) -> None:
+    """Beside the map, each below its head, whatever the layer's names."""
+    with visit(browser, page_of_run, width=1440) as page:
+        for layer in range(len(facts_of(page_of_run)["layers"])):
+            show(page, "microcode", f"?layer={layer}&address=0x100000")
+            grid(page).and_(page.get_by_label(f"Instructions of layer {layer},")).wait_for()
+            found = page.evaluate(_COLUMNS)
+            assert found["cut"] <= 0 and found["others"]
+            assert all(row == found["heads"] for row in found["others"])
+
+
 def test_a_cell_of_the_map_leads_to_the_instruction_that_wrote_it(
     digits: Path, page_of_run: Path, browser: Browser
 ) -> None:
@@ -172,6 +203,10 @@ def test_search_finds_instructions(digits: Path, page_of_run: Path, browser: Bro
             expect(selected(page)).to_contain_text(f"0x{address:04x}")
             goes_to(page, address)
             assert f"layer={layer}" in page.url
+        box.fill("gather")
+        box.press("Enter")  # before the page has searched by itself
+        expect(page.get_by_role("search").get_by_role("status")).to_contain_text("found")
+        expect(selected(page)).to_contain_text("gather")
         box.fill("no such thing")
         expect(page.get_by_role("search").get_by_role("status")).to_have_text("0 found")
         box.fill("/(/")

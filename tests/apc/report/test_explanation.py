@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from itertools import product
 from typing import Any
 
 import jsonschema
@@ -14,13 +15,14 @@ from hypothesis import given, settings
 import apc
 from apc.frontend import load_graph
 from apc.report.explanation import explain
-from apc.report.explanation_text import items
+from apc.report.explanation_text import items, lines_of
 from apc.report.tile_facts import tile_facts
 from ir.errors import UserError
+from ir.isa import Field, Op
 from ir.ops import Conv
 from ir.program import Program
 from tests.apc.schemas import schema
-from tests.programs import programs, tiny_program
+from tests.programs import macro, programs, tile, tiny_program
 from tests.workspace import DIGITS
 
 CONVOLUTIONS = ["stem", "blocks.0.conv1", "blocks.0.conv2", "blocks.1.conv1", "blocks.1.conv2", "blocks.1.downsample"]
@@ -105,6 +107,46 @@ def test_the_lines_add_up_to_the_weights(layer: str) -> None:
         }
         found = add_up(explain(program, index, channel))
         assert {name: factor for name, factor in found.items() if factor} == wanted
+
+
+def test_a_mean_is_the_sum_of_its_positions() -> None:
+    """Its sum is requantised from two bits further up: what lies below is a constant zero, and not the sum."""
+    program = digits("O2")
+    index = find(program, "mean")
+    for channel in range(0, 32, 5):
+        report = explain(program, index, channel)
+        found = factors(program, index, report["sum"]["products"])
+        assert found == {(channel, y, x): 1 for y, x in product(range(4), repeat=2)}
+        (output,) = report["blocks"][0]["steps"]
+        assert [(term["shift"], term["interval"]) for term in output["terms"]] == [(2, [0, 16 * 15])]
+
+
+def test_what_is_compared() -> None:
+    """An operand of two values, one above the other, has a line for each; STEP writes further up than it compares."""
+    x, y, both, out = Field(3, 0, 4), Field(4, 0, 4), Field(5, 0, 8), Field(7, 16, 4)
+    program = tiny_program()
+    code = [macro(Op.GATHER, x, imm=0), macro(Op.GATHER, y, imm=1)]
+    code += [macro(Op.COPY, both.bits(0, 4), x), macro(Op.COPY, both.bits(4), y)]
+    code += [macro(Op.CLAMP, out, both, imm=0), macro(Op.STEP, out.bits(1), both.bits(4), imm=2)]
+    program.layers[0].tiles[0] = tile(code, [0, 15, 9, 3], [(0, 0, 0, 0), (0, 1, 1, 0)], [])
+    output = explain(program, 0, 0)["blocks"][0]
+    assert [line for step in output["steps"] for line, _ in lines_of(step)] == [
+        "= clamp(tmp@0002 + tmp@0003 << 4, 0, 15)",
+        "",
+        "= 3 << 1 where tmp@0003 >= 9",
+    ]
+
+
+def test_the_interval_of_an_operand_is_that_of_the_bits_it_reads() -> None:
+    x, signed, out = Field(3, 0, 4), Field(5, 0, 8, signed=True), Field(7, 16, 4)
+    program = tiny_program()
+    code = [macro(Op.GATHER, x, imm=0), macro(Op.CONST, signed, imm=0)]
+    code += [macro(Op.CLAMP, out, x.bits(1, 3), imm=1), macro(Op.STEP, out, signed.bits(0, 6), imm=1)]
+    code += [macro(Op.STEP, out, signed.bits(2, 8, signed=False), imm=1)]
+    program.layers[0].tiles[0] = tile(code, [-20, 0, 15], [(0, 0, 0, 0)], [])
+    steps = explain(program, 0, 0)["blocks"][0]["steps"]
+    intervals = [term["interval"] for step in steps for term in step["terms"]]
+    assert intervals == [[0, 3], [-20, -20], [59, 59]]  # bits 1, 2 of 0..15; 6 signed bits of -20; (256 - 20) >> 2
 
 
 def test_weights_in_the_rows() -> None:

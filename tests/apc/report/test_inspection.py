@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from apc.accounting import Accounts
 from apc.report.inspection import (
     Window,
     dag_of,
@@ -127,7 +128,7 @@ def test_rewinding_brings_every_column_back() -> None:
 
 
 def test_summary_counts() -> None:
-    rows = summary(tiny_program())
+    rows = summary(Accounts(tiny_program()))
     assert [(row["index"], row["name"], row["instructions"], row["adds"]) for row in rows] == [
         (0, "conv", 16, 6),
         (1, "every", 13, 3),

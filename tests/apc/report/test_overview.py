@@ -67,8 +67,8 @@ def test_ascii_where_the_encoding_has_no_blocks() -> None:
 
 def test_measured_figures() -> None:
     program = apc.compile(DIGITS, level="O1")
-    overview = measure(program, Path("digits.apc"))
     accounts = Accounts(program)
+    overview = measure(accounts, Path("digits.apc"))
     assert overview.cycles == accounts.cycles(1)
     assert [row.cycles for row in overview.rows] == [sum(row.by_class.values()) for row in overview.rows]
     estimate = accounts.cost(1)
@@ -84,7 +84,7 @@ def test_proposed_commands_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     apc.save(apc.compile(DIGITS, level="O1"), "a b.apc")
-    overview = measure(apc.load("a b.apc"), Path("a b.apc"))
+    overview = measure(Accounts(apc.load("a b.apc")), Path("a b.apc"))
     assert 2 <= len(overview.proposals) <= 4
     for proposal in overview.proposals:
         words = shlex.split(proposal.command)
@@ -114,11 +114,11 @@ def test_a_program_without_layers() -> None:
     program = tiny_program()
     program.layers, program.tensors = [], program.tensors[:1]
     program.outputs = []
-    assert "0 layers" in screen(measure(program, Path("x.apc")), 80)
+    assert "0 layers" in screen(measure(Accounts(program), Path("x.apc")), 80)
 
 
 TINY = """\
-tiny  tiny.apc
+tiny.apc  tiny
 2 layers, 29 instructions for small: 1024 arrays of 64 rows, 16 columns, 32
 domains
 level -O0: lower, place{orientation=along}
@@ -148,8 +148,15 @@ where to look next
 """
 
 
+def test_sentences_end_where_they_end() -> None:
+    """However wide the console is: piped, it has 240 columns."""
+    lines = screen(deep_network(5), 240).splitlines()
+    sentences = [line for line in lines if " of the energy: " in line or " of the cycles: " in line]
+    assert len(sentences) == 3 and all(line == line.rstrip() for line in sentences)
+
+
 def test_the_screen_literally() -> None:
     program = tiny_program()
     program.target["name"] = "small"
-    text = screen(measure(program, Path("tiny.apc")), 80)
+    text = screen(measure(Accounts(program), Path("tiny.apc")), 80)
     assert [line.rstrip() for line in text.splitlines()] == TINY.splitlines()

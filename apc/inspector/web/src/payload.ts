@@ -1,9 +1,11 @@
 // What a report file holds: a JSON summary, and compressed chunks that are opened when they are needed.
 // `apc.inspector` (Python) writes exactly these shapes. Units are in the names; null where a value is absent.
 
-export const SCHEMA = "apc.inspector/1";
+import { jsonChunk } from "./chunks";
 
-export interface ProgramFacts {
+const SCHEMA = "apc.inspector/1";
+
+interface ProgramFacts {
   name: string;
   file: string;
   model_sha256: string;
@@ -26,7 +28,7 @@ export interface Timing {
   broadcast_cycles: number;
 }
 
-export interface TargetFacts {
+interface TargetFacts {
   name: string;
   description: string;
   rows: number;
@@ -60,13 +62,13 @@ export interface TensorFacts {
 }
 
 /** [stride_y, stride_x, offset_y, offset_x] */
-export type RowMap = [number, number, number, number];
+type RowMap = [number, number, number, number];
 /** [column, domain, width, signed, across, low, high]; low, high: the least and greatest of the integers in it. */
-export type ResidentField = [number, number, number, number | boolean, number | boolean, number, number];
+type ResidentField = [number, number, number, number | boolean, number | boolean, number, number];
 /** [name, first instruction] */
 export type Phase = [string, number];
 
-export interface TileTotals {
+interface TileTotals {
   search_passes: number;
   write_passes: number;
   shift_steps: number;
@@ -144,7 +146,7 @@ export interface GraphEdge {
   gathers?: number;
 }
 
-export interface TimelineWave {
+interface TimelineWave {
   start_cycle: number;
   cycles: number;
   arrays: number;
@@ -165,7 +167,7 @@ export interface TimelineLayer {
   phases: TimelinePhase[];
 }
 
-export interface BoundaryFacts {
+interface BoundaryFacts {
   name: string;
   tensor: number;
   lo: number;
@@ -197,7 +199,7 @@ export interface Summary {
 export type Bit = [string, number];
 
 /** Tag the rows that match any of `searches`, then write `writes` into them. */
-export interface LutPass {
+interface LutPass {
   searches: Bit[][];
   writes: Bit[];
 }
@@ -207,10 +209,10 @@ export interface LutTable {
 }
 
 /** [table, bit received or -1, bit broadcast or -1, cells "a3 r3 C0": a column of the table is the letter] */
-export type SignatureStep = [number, number, number, string];
+type SignatureStep = [number, number, number, string];
 
 /** Over the bits that are touched: [mask, first, last, steps between]. */
-export type OperandPath = [number, number, number, number];
+type OperandPath = [number, number, number, number];
 
 /** How every instruction of one ir.expand.Signature goes. */
 export interface SignatureFacts {
@@ -234,7 +236,9 @@ let parsed: Summary | undefined;
 
 /** Unpacks the summary. Nothing else of the page works before. */
 export async function openSummary(): Promise<void> {
-  parsed = await jsonChunk<Summary>("summary");
+  const found = await jsonChunk<Summary>("summary");
+  if (found.schema !== SCHEMA) throw new Error(`its schema is ${found.schema}, not ${SCHEMA}`);
+  parsed = found;
 }
 
 /** The summary of this page. */
@@ -246,47 +250,4 @@ export function summary(): Summary {
 /** The licences of everything that is bundled into this page. */
 export function licences(): string {
   return document.getElementById("apc-licences")?.textContent ?? "";
-}
-
-const KEPT_BYTES = 96 << 20;
-const opened = new Map<string, { bytes: number; content: Promise<ArrayBuffer> }>();
-
-/** The bytes of a chunk, unpacked. The most recently used ones are kept, up to KEPT_BYTES. */
-export function chunk(name: string): Promise<ArrayBuffer> {
-  const known = opened.get(name);
-  opened.delete(name);
-  const entry = known ?? open(name);
-  opened.set(name, entry);
-  evict();
-  return entry.content;
-}
-
-/** A chunk of JSON. */
-export async function jsonChunk<T>(name: string): Promise<T> {
-  return JSON.parse(new TextDecoder().decode(await chunk(name))) as T;
-}
-
-function open(name: string): { bytes: number; content: Promise<ArrayBuffer> } {
-  const element = document.getElementById(`chunk-${name}`);
-  if (!element) throw new Error(`this report holds no chunk ${name}`);
-  const bytes = Number(element.dataset["bytes"] ?? 0);
-  return { bytes, content: inflate(element.textContent ?? "") };
-}
-
-async function inflate(base64: string): Promise<ArrayBuffer> {
-  const text = atob(base64.trim());
-  const packed = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
-}
-
-function evict(): void {
-  let total = 0;
-  for (const entry of opened.values()) total += entry.bytes;
-  for (const [name, entry] of opened) {
-    if (total <= KEPT_BYTES || opened.size <= 1) return;
-    opened.delete(name);
-    total -= entry.bytes;
-  }
 }

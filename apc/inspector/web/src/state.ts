@@ -25,6 +25,17 @@ export interface Route {
   item: string | null;
 }
 
+/** What `item` says where a layer is selected. */
+export function layerItem(layer: number): string {
+  return `layer${layer}`;
+}
+
+/** The layer that an item names, or null. */
+export function layerOf(item: string | null): number | null {
+  const number = /^layer(\d+)$/.exec(item ?? "")?.[1];
+  return number === undefined ? null : Number(number);
+}
+
 const START: Route = { view: "overview", layer: 0, tile: 0, address: null, item: null };
 
 /** How long the address bar may lag behind a slider or an arrow key held down: browsers refuse more than about
@@ -72,7 +83,7 @@ function follow(before: Route, partial: Partial<Route>): Route {
   return next;
 }
 
-export function formatHash({ view, layer, tile, address, item }: Route): string {
+function formatHash({ view, layer, tile, address, item }: Route): string {
   const query = new URLSearchParams();
   if (layer) query.set("layer", String(layer));
   if (tile) query.set("tile", String(tile));
@@ -83,7 +94,7 @@ export function formatHash({ view, layer, tile, address, item }: Route): string 
 }
 
 /** Reads a hash; what it does not name, or names wrongly, is as at the start. */
-export function parseHash(hash: string): Route {
+function parseHash(hash: string): Route {
   const [path, text] = hash.replace(/^#\/?/, "").split("?", 2);
   const query = new URLSearchParams(text ?? "");
   return {

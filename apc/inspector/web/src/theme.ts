@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 
-export type Theme = "light" | "dark";
+type Theme = "light" | "dark";
 
 const KEY = "apc-inspector-theme";
 const query = window.matchMedia("(prefers-color-scheme: dark)");

@@ -2,13 +2,11 @@ import { plot, type PlotOptions } from "@observablehq/plot";
 import { type ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { colour, theme } from "../theme";
-
 interface Props {
   title: string;
   /** What the picture shows, for those who do not see it. */
   label: string;
-  /** The plot for a width in pixels; drawn again when the width or the theme changes. */
+  /** The plot for a width in pixels; drawn again when the width changes. */
   options: (width: number) => PlotOptions;
   /** Whatever else the drawing depends on. */
   inputs: unknown[];
@@ -21,20 +19,19 @@ interface Props {
 /** A plot in the page's colours, with its data as a table beside it. */
 export function Chart({ title, label, options, inputs, tools, legend, data }: Props) {
   const [box, width] = useWidth();
-  const shown = theme.value;
   useEffect(() => {
     const element = box.current;
     if (!element || width === 0) return;
     const drawn = plot({
       ...options(width),
       width,
-      style: { background: "transparent", color: colour("--text"), fontSize: "12px" },
+      style: { background: "transparent", color: "var(--text)", fontSize: "12px" },
     });
     for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
     drawn.setAttribute("role", "img");
     drawn.setAttribute("aria-label", label);
     element.replaceChildren(drawn);
-  }, [width, shown, label, ...inputs]);
+  }, [width, label, ...inputs]);
   return (
     <figure class="chart">
       <figcaption class="chart-title">

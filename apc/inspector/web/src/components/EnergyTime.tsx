@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 
 import { type Backend, KINDS } from "../model/comparison";
-import { fitted, si, tick } from "../model/format";
+import { fitted, joules, seconds, tick } from "../model/format";
 import { placed } from "../model/labels";
 import { Chart } from "./Chart";
 
@@ -31,53 +31,54 @@ export function EnergyTime({ backends }: { backends: Backend[] }) {
     energy_J: energy_J["total"] ?? 0,
     colour: SHAPES[kind]?.colour ?? "var(--c8)",
   }));
-  const about = (point: Point) => `${point.name}\n${si(point.energy_J, "J")}, ${si(point.time_s, "s")}`;
-  const options = (width: number): Plot.PlotOptions => {
-    const height = Math.min(420, Math.max(300, width * 0.6));
-    return {
-      ...MARGINS,
-      height,
-      x: { type: "log", label: "time of an image", grid: true, tickFormat: powers("s"), ticks: width / 120 },
-      y: { type: "log", label: "energy of an image", grid: true, tickFormat: powers("J"), ticks: 5 },
-      marks: [
-        ...Object.entries(SHAPES).map(([kind, { symbol, colour }]) =>
-          Plot.dot(
-            points.filter((point) => point.kind === kind),
-            { x: "time_s", y: "energy_J", symbol, r: 5, fill: colour, stroke: "var(--surface)" },
-          ),
-        ),
-        ...names(points, width, height),
-        Plot.tip(
-          points,
-          Plot.pointer({
-            x: "time_s",
-            y: "energy_J",
-            title: about,
-            fill: "var(--surface)",
-            stroke: "var(--line-strong)",
-          }),
-        ),
-      ],
-    };
-  };
   return (
     <Chart
       title="Energy and time"
       label={`Energy against time of an image: ${points.map((point) => about(point).replace("\n", " ")).join("; ")}`}
       inputs={[backends]}
-      options={options}
-      legend={
-        <ul class="legend">
-          {Object.entries(SHAPES).map(([kind, { symbol, colour }]) => (
-            <li key={kind}>
-              <span class={`shape ${String(symbol)}`} style={{ "--colour": colour }} />
-              {KINDS[kind]}
-            </li>
-          ))}
-        </ul>
-      }
+      options={(width) => options(points, width)}
+      legend={<Shapes />}
     />
   );
+}
+
+function Shapes() {
+  return (
+    <ul class="legend">
+      {Object.entries(SHAPES).map(([kind, { symbol, colour }]) => (
+        <li key={kind}>
+          <span class={`shape ${String(symbol)}`} style={{ "--colour": colour }} />
+          {KINDS[kind]}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function about(point: Point): string {
+  return `${point.name}\n${joules(point.energy_J)}, ${seconds(point.time_s)}`;
+}
+
+function options(points: Point[], width: number): Plot.PlotOptions {
+  const height = Math.min(420, Math.max(300, width * 0.6));
+  const place = { x: "time_s", y: "energy_J" };
+  const tip = { fill: "var(--surface)", stroke: "var(--line-strong)" };
+  return {
+    ...MARGINS,
+    height,
+    x: { type: "log", label: "time of an image", grid: true, tickFormat: powers("s"), ticks: width / 120 },
+    y: { type: "log", label: "energy of an image", grid: true, tickFormat: powers("J"), ticks: 5 },
+    marks: [
+      ...Object.entries(SHAPES).map(([kind, { symbol, colour }]) =>
+        Plot.dot(
+          points.filter((point) => point.kind === kind),
+          { ...place, symbol, r: 5, fill: colour, stroke: "var(--surface)" },
+        ),
+      ),
+      ...names(points, width, height),
+      Plot.tip(points, Plot.pointer({ ...place, title: about, ...tip })),
+    ],
+  };
 }
 
 /** The points' names, laid out in the pixels that Plot's logarithmic scales will give them. */

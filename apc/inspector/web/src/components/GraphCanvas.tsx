@@ -1,10 +1,10 @@
 import { type RefObject } from "preact";
 import { useState } from "preact/hooks";
 
-import { type Direction, neighbour, type Picture } from "../model/graph";
+import { type Direction, type Link, neighbour, type Picture } from "../model/graph";
 import { Node } from "./GraphNode";
 import { Icon } from "./Icon";
-import { useZoom } from "./zooming";
+import { useZoom, type Zoom } from "./zooming";
 
 interface Props {
   drawn: Picture;
@@ -28,33 +28,16 @@ export function GraphCanvas({ drawn, shares, measure, selected, onSelect }: Prop
     setFocused(id);
     view.reveal(id);
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const id = (event.target as Element).closest<SVGGElement>("[data-node]")?.dataset["node"];
-    if (event.key === "+" || event.key === "=") view.by(STEP);
-    else if (event.key === "-") view.by(1 / STEP);
-    else if (event.key === "0") view.fit();
-    else if (id && (event.key === "Enter" || event.key === " ")) onSelect(id);
-    else if (id && event.key.startsWith("Arrow")) focusNode(view.box, neighbour(drawn, id, event.key as Direction));
-    else return;
-    event.preventDefault();
-  };
   return (
     <section
       class="graph-canvas"
       aria-label="Graph; arrow keys follow its edges, Enter shows a node's facts, plus and minus zoom"
-      onKeyDown={onKeyDown}
+      onKeyDown={(event) => onKey(event, drawn, view, onSelect)}
     >
       <svg ref={view.box} role="group" aria-label="Layers and tensors">
         <Arrow />
         <g transform={view.transform.toString()}>
-          {drawn.links.map((link) => (
-            <path
-              key={`${link.source}-${link.target}`}
-              class={link.source === selected || link.target === selected ? "link near" : "link"}
-              d={link.path}
-              marker-end="url(#arrow)"
-            />
-          ))}
+          <Links links={drawn.links} selected={selected} />
           {drawn.nodes.map((node) => (
             <Node
               key={node.id}
@@ -79,10 +62,46 @@ export function GraphCanvas({ drawn, shares, measure, selected, onSelect }: Prop
   );
 }
 
+/** Keys that zoom, follow edges and choose. */
+function onKey(event: KeyboardEvent, drawn: Picture, view: Zoom, onSelect: (id: string) => void): void {
+  const id = (event.target as Element).closest<SVGGElement>("[data-node]")?.dataset["node"];
+  if (event.key === "+" || event.key === "=") view.by(STEP);
+  else if (event.key === "-") view.by(1 / STEP);
+  else if (event.key === "0") view.fit();
+  else if (id && (event.key === "Enter" || event.key === " ")) onSelect(id);
+  else if (id && event.key.startsWith("Arrow")) focusNode(view.box, neighbour(drawn, id, event.key as Direction));
+  else return;
+  event.preventDefault();
+}
+
+function Links({ links, selected }: { links: Link[]; selected: string | null }) {
+  return (
+    <>
+      {links.map(({ source, target, path }) => (
+        <path
+          key={`${source}-${target}`}
+          class={source === selected || target === selected ? "link near" : "link"}
+          d={path}
+          marker-end="url(#arrow)"
+        />
+      ))}
+    </>
+  );
+}
+
 function Arrow() {
   return (
     <defs>
-      <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+      <marker
+        id="arrow"
+        viewBox="0 0 8 8"
+        refX="7"
+        refY="4"
+        markerUnits="userSpaceOnUse"
+        markerWidth="9"
+        markerHeight="9"
+        orient="auto"
+      >
         <path d="M0,0.5L8,4L0,7.5z" fill="var(--line-strong)" />
       </marker>
     </defs>

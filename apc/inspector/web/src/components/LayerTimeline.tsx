@@ -1,6 +1,8 @@
-import { count, integer, percent, si, tick } from "../model/format";
+import { hex } from "../machine/records";
+import { count, integer, percent, seconds, tick } from "../model/format";
 import { type Bar, phaseBars, phaseKind, ticks } from "../model/time";
 import { type LayerFacts, type Summary, type TimelineLayer, type TimelinePhase } from "../payload";
+import { layerItem } from "../state";
 import { Go } from "./pieces";
 import { type Column, Table } from "./Table";
 import { Axis, Track } from "./Tracks";
@@ -16,13 +18,11 @@ const PHASE_COLUMNS: Column<Phase>[] = [
     title: "begins at",
     value: (phase) => phase.address,
     render: ({ address, layer, tile }) =>
-      address !== null && (
-        <Go to={{ view: "microcode", layer, tile, address }}>{`0x${address.toString(16).padStart(4, "0")}`}</Go>
-      ),
+      address !== null && <Go to={{ view: "microcode", layer, tile, address }}>{hex(address)}</Go>,
   },
   { key: "start_cycle", title: "start cycle", value: (phase) => phase.start_cycle },
   { key: "cycles", title: "cycles", value: (phase) => phase.cycles, bar: true },
-  { key: "time_s", title: "time", value: (phase) => phase.time_s, text: (value) => si(value, "s") },
+  { key: "time_s", title: "time", value: (phase) => phase.time_s, text: seconds },
   { key: "share", title: "share of the layer", value: (phase) => phase.share, text: percent },
 ];
 
@@ -43,11 +43,11 @@ export function LayerTimeline({ report, layer, entry }: Props) {
         <h2>Inside {layer.name}</h2>
         <nav class="row" aria-label="This layer elsewhere">
           <Go to={{ view: "microcode", layer: layer.index, tile }}>Microcode</Go>
-          <Go to={{ view: "graph", layer: layer.index, item: `layer${layer.index}` }}>Graph</Go>
+          <Go to={{ view: "graph", layer: layer.index, item: layerItem(layer.index) }}>Graph</Go>
         </nav>
       </div>
       <p class="muted">
-        {integer(entry.cycles)} cycles, {si(entry.cycles * cycle_s, "s")}, in {count(entry.waves.length, "wave")} of at
+        {integer(entry.cycles)} cycles, {seconds(entry.cycles * cycle_s)}, in {count(entry.waves.length, "wave")} of at
         most {count(arrays, "array")} ({count(layer.tiles.length, "tile")} × {count(layer.row_tiles, "row tile")}).
       </p>
       <WavesAndPhases entry={entry} tile={tile} cycle_s={cycle_s} />
@@ -80,7 +80,7 @@ function WavesAndPhases({ entry, tile, cycle_s }: { entry: TimelineLayer; tile: 
     start: wave.start_cycle,
     length: wave.cycles,
     name: `wave ${place}, ${count(wave.arrays, "array")}`,
-    colour: place % 2 ? "var(--c6)" : "var(--c1)",
+    colour: place % 2 ? "var(--c8)" : "var(--line-strong)", // the colours are those of phases
   }));
   return (
     <div class="gantt">

@@ -1,5 +1,5 @@
 import { fileStem, shapeText, total } from "../model/costs";
-import { integer, si } from "../model/format";
+import { integer, joules, seconds } from "../model/format";
 import { type LayerFacts, type Summary } from "../payload";
 import { route } from "../state";
 import { Go } from "./pieces";
@@ -26,11 +26,11 @@ const COLUMNS: Column<LayerFacts>[] = [
     key: "energy_J",
     title: "energy",
     value: (layer) => layer.energy_J["total"] ?? 0,
-    text: (value) => si(value, "J"),
+    text: joules,
     bar: true,
     help: "Per image",
   },
-  { key: "latency_s", title: "latency", value: (layer) => layer.latency_s, text: (value) => si(value, "s") },
+  { key: "latency_s", title: "latency", value: (layer) => layer.latency_s, text: seconds },
   { key: "arrays", title: "arrays", value: (layer) => layer.arrays, help: "Tiles x row tiles, for one image" },
   { key: "waves", title: "waves", value: (layer) => layer.waves, help: "How often the chip's arrays are filled" },
   { key: "tiles", title: "tiles", value: (layer) => layer.tiles.length, help: "Instruction streams" },

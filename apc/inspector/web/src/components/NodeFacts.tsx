@@ -1,9 +1,12 @@
-import { type VNode } from "preact";
+import { type ComponentChildren, type VNode } from "preact";
 
-import { programFile, shapeText } from "../model/costs";
-import { count, integer, percent, si } from "../model/format";
+import { programFile, quoted } from "../model/commands";
+import { shapeText, totalOf } from "../model/costs";
+import { bytes, count, integer, joules, percent, seconds } from "../model/format";
 import { type LayerFacts, type Summary, type TensorFacts } from "../payload";
-import { Command, Facts, Go, partColour, ShareBar } from "./pieces";
+import { layerItem } from "../state";
+import { EnergyBar } from "./EnergyBar";
+import { Command, Facts, Go } from "./pieces";
 
 /** What is known of the chosen node of the graph. */
 export function NodeFacts({ report, id }: { report: Summary; id: string | null }) {
@@ -20,56 +23,54 @@ export function NodeFacts({ report, id }: { report: Summary; id: string | null }
 }
 
 function LayerPane({ report, layer }: { report: Summary; layer: LayerFacts }) {
-  const all = report.layers.reduce((sum, other) => sum + other.cycles, 0) || 1;
-  const energy_J = layer.energy_J["total"] ?? 0;
-  const parts = report.energy.components.map((name) => ({
-    name,
-    value: layer.energy_J[name] ?? 0,
-    text: si(layer.energy_J[name] ?? 0, "J"),
-    colour: partColour(name),
-  }));
+  const item = layerItem(layer.index);
   return (
     <>
       <h2>{layer.name}</h2>
       <nav class="row" aria-label="This layer elsewhere">
         <Go to={{ view: "microcode", layer: layer.index }}>Microcode</Go>
-        <Go to={{ view: "timeline", layer: layer.index, item: `layer${layer.index}` }}>Timeline</Go>
-        <Go to={{ view: "energy", layer: layer.index, item: `layer${layer.index}` }}>Energy</Go>
+        <Go to={{ view: "timeline", layer: layer.index, item }}>Timeline</Go>
+        <Go to={{ view: "energy", layer: layer.index, item }}>Energy</Go>
       </nav>
-      <Facts
-        facts={[
-          ["Operation", `${layer.op}, layer ${layer.index}`],
-          ["Makes", <TensorLink report={report} index={layer.output} />],
-          [
-            "Reads",
-            <Linked
-              items={layer.sources.map((index) => (
-                <TensorLink report={report} index={index} />
-              ))}
-            />,
-          ],
-          ["Cycles", `${integer(layer.cycles)} (${percent(layer.cycles / all)})`],
-          ["Latency", si(layer.latency_s, "s")],
-          ["Energy", `${si(energy_J, "J")} ${report.energy.estimate ? "(estimate)" : "(counted)"}`],
-          [
-            "Arrays",
-            `${integer(layer.arrays)}: ${count(layer.tiles.length, "tile")} × ${count(layer.row_tiles, "row tile")}`,
-          ],
-          ["Waves", integer(layer.waves)],
-          ["Columns", `${integer(layer.columns)} of ${integer(report.target.columns)}`],
-          ["Instructions", `${integer(layer.instructions)}, ${si(layer.encoded_bits / 8, "B")}`],
-          ["Passes", `${integer(layer.search_passes)} searches, ${integer(layer.write_passes)} writes`],
-          ["Shift steps", integer(layer.shift_steps)],
-          ...Object.entries(layer.statistics).map(([name, value]): [string, string] => [
-            name.replaceAll("_", " "),
-            integer(value),
-          ]),
-        ]}
-      />
-      <ShareBar label={`Energy of ${layer.name}`} parts={parts} />
-      <Command line={`apc inspect ${programFile(report)} --layer ${layer.name}`} />
+      <Facts facts={[...connections(report, layer), ...costs(report, layer), ...statistics(layer)]} />
+      <EnergyBar label={`Energy of ${layer.name}`} energy_J={layer.energy_J} components={report.energy.components} />
+      <Command line={`apc inspect ${programFile(report)} --layer ${quoted(layer.name)}`} />
     </>
   );
+}
+
+type Fact = [string, ComponentChildren];
+
+function connections(report: Summary, layer: LayerFacts): Fact[] {
+  const reads = layer.sources.map((index) => <TensorLink report={report} index={index} />);
+  return [
+    ["Operation", `${layer.op}, layer ${layer.index}`],
+    ["Makes", <TensorLink report={report} index={layer.output} />],
+    ["Reads", <Linked items={reads} />],
+  ];
+}
+
+function costs({ layers, energy, target }: Summary, layer: LayerFacts): Fact[] {
+  const share = layer.cycles / (totalOf(layers, "cycles") || 1);
+  const energy_J = layer.energy_J["total"] ?? 0;
+  return [
+    ["Cycles", `${integer(layer.cycles)} (${percent(share)})`],
+    ["Latency", seconds(layer.latency_s)],
+    ["Energy", `${joules(energy_J)} ${energy.estimate ? "(estimate)" : "(counted)"}`],
+    [
+      "Arrays",
+      `${integer(layer.arrays)}: ${count(layer.tiles.length, "tile")} × ${count(layer.row_tiles, "row tile")}`,
+    ],
+    ["Waves", integer(layer.waves)],
+    ["Columns", `${integer(layer.columns)} of ${integer(target.columns)}`],
+    ["Instructions", `${integer(layer.instructions)}, ${bytes(layer.encoded_bits / 8)}`],
+    ["Passes", `${integer(layer.search_passes)} searches, ${integer(layer.write_passes)} writes`],
+    ["Shift steps", integer(layer.shift_steps)],
+  ];
+}
+
+function statistics(layer: LayerFacts): Fact[] {
+  return Object.entries(layer.statistics).map(([name, value]) => [name.replaceAll("_", " "), integer(value)]);
 }
 
 function TensorPane({ report, tensor, index }: { report: Summary; tensor: TensorFacts; index: number }) {
@@ -83,7 +84,7 @@ function TensorPane({ report, tensor, index }: { report: Summary; tensor: Tensor
       <Facts
         facts={[
           ["Tensor", `${index}, ${shapeText(tensor.shape)}`],
-          ["Bits", `at most ${tensor.bits} a value, ${si((channels * height * width * tensor.bits) / 8, "B")} at most`],
+          ["Bits", `at most ${tensor.bits} a value, ${bytes((channels * height * width * tensor.bits) / 8)} at most`],
           ["Range", boundary && `[${integer(boundary.lo)}, ${integer(boundary.hi)}]`],
           [
             "Network's",
@@ -123,5 +124,5 @@ function TensorLink({ report, index }: { report: Summary; index: number }) {
 }
 
 function LayerLink({ layer }: { layer: LayerFacts }) {
-  return <Go to={{ view: "graph", layer: layer.index, item: `layer${layer.index}` }}>{layer.name}</Go>;
+  return <Go to={{ view: "graph", layer: layer.index, item: layerItem(layer.index) }}>{layer.name}</Go>;
 }

@@ -1,8 +1,9 @@
 import { useState } from "preact/hooks";
 
 import { type BreakEven, type Compared, type Sensitivity, type Swing, type Tie } from "../model/comparison";
-import { si, times, withUnit } from "../model/format";
+import { joules, si, times, withUnit } from "../model/format";
 import { Facts } from "./pieces";
+import { Select } from "./Select";
 import { type Column, Table } from "./Table";
 import { Tornado } from "./Tornado";
 
@@ -11,6 +12,7 @@ export function PairPanel({ compared }: { compared: Compared }) {
   const { pairs } = compared.break_even;
   const [ap, setAp] = useState(compared.reference);
   const [array, setArray] = useState(pairs[0]?.crossbar ?? "");
+  const named = (of: (pair: BreakEven) => string) => [...new Set(pairs.map(of))].map((name) => [name, name] as const);
   const same = (pair: { ap: string; crossbar: string }) => pair.ap === ap && pair.crossbar === array;
   const ties = pairs.find(same);
   const swings = compared.sensitivity.pairs.find(same);
@@ -19,14 +21,9 @@ export function PairPanel({ compared }: { compared: Compared }) {
       <div class="row between">
         <h2>Where the balance tips</h2>
         <div class="row">
-          <Picker
-            label="Associative processor"
-            names={unique(pairs.map((pair) => pair.ap))}
-            value={ap}
-            onChange={setAp}
-          />
+          <Select quiet label="Associative processor" value={ap} options={named(({ ap }) => ap)} onPick={setAp} />
           <span class="muted">against</span>
-          <Picker label="Array" names={unique(pairs.map((pair) => pair.crossbar))} value={array} onChange={setArray} />
+          <Select quiet label="Array" value={array} options={named(({ crossbar }) => crossbar)} onPick={setArray} />
         </div>
       </div>
       {ties ? (
@@ -36,35 +33,6 @@ export function PairPanel({ compared }: { compared: Compared }) {
       )}
       {swings && swings.rows.length > 0 && <Swings swings={swings} factor={compared.sensitivity.factor} />}
     </section>
-  );
-}
-
-function unique(names: string[]): string[] {
-  return [...new Set(names)];
-}
-
-function Picker({
-  label,
-  names,
-  value,
-  onChange,
-}: {
-  label: string;
-  names: string[];
-  value: string;
-  onChange: (name: string) => void;
-}) {
-  return (
-    <label>
-      <span class="hidden">{label}</span>
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        {names.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 
@@ -133,7 +101,6 @@ function deviceTie({ keys, tie_factor, ratio_at_zero }: BreakEven["devices"]): s
 }
 
 function converterTie({ energy_per_conversion_J, tie_per_conversion_J }: NonNullable<BreakEven["adc"]>): string {
-  const joules = (value: number) => si(value, "J");
   return `${joules(energy_per_conversion_J)} a conversion now, ${never(tie_per_conversion_J, joules)} at a tie`;
 }
 

@@ -1,4 +1,4 @@
-import { count, integer, number, percent, si, significant } from "../model/format";
+import { count, integer, number, percent, seconds, significant } from "../model/format";
 import { type Summary } from "../payload";
 import { Facts } from "./pieces";
 
@@ -31,7 +31,7 @@ export function RunFacts({ report }: { report: Summary }) {
       <Facts
         facts={[
           ["Images", `${integer(run.images)}, ${batches}`],
-          ["Time", `${si(run.latency_s, "s")} for all, ${si(each_s, "s")} an image; ${integer(run.cycles)} cycles`],
+          ["Time", `${seconds(run.latency_s)} for all, ${seconds(each_s)} an image; ${integer(run.cycles)} cycles`],
           ["Arrays in use", `${percent(utilisation.arrays)} of their time`],
           ["Rows in use", `${percent(utilisation.rows)} of those powered`],
           ["Accuracy", accuracy !== undefined && percent(accuracy)],

@@ -1,4 +1,4 @@
-import * as Plot from "@observablehq/plot";
+import { barX, type PlotOptions, text as textMark } from "@observablehq/plot";
 import { type ComponentChildren } from "preact";
 
 import { fitted, percent, tick } from "../model/format";
@@ -25,71 +25,72 @@ interface Props {
   data?: ComponentChildren;
 }
 
+/** Of a choice between lengths and shares. */
+export const SCALES = { absolute: "Energy", share: "Share" } as const;
+export type Scale = keyof typeof SCALES;
+
 const ROW = 24;
 /** The margin of names, at most this share of the width, and pixels of a character. */
 const NAMES = 0.34;
 const CHARACTER = 6.6;
 const TIP = { fill: "var(--surface)", stroke: "var(--line-strong)" };
 
+interface Whole {
+  name: string;
+  whole: number;
+}
+
 /** A bar for each name, its parts one after the other, the whole in words at its end. */
-export function StackedBars({ title, label, unit, stacks, parts, text, share, tools, data }: Props) {
-  const order = parts.map(({ name }) => name);
+export function StackedBars(props: Props) {
+  const { title, label, unit, stacks, parts, text, share, tools, data } = props;
   const wholes = stacks.map(({ name, parts: values }) => ({
     name,
-    whole: order.reduce((sum, part) => sum + (values[part] ?? 0), 0),
+    whole: parts.reduce((sum, part) => sum + (values[part.name] ?? 0), 0),
   }));
-  const pieces = stacks.flatMap((stack, place) => laidOut(stack, parts, share, wholes[place]!.whole, text));
-  const options = (width: number): Plot.PlotOptions => {
-    const pixels = (texts: string[]) => Math.max(...texts.map(({ length }) => length)) * CHARACTER + 16;
-    return {
-      height: stacks.length * ROW + 46,
-      marginLeft: Math.min(pixels(stacks.map(({ name }) => name)), width * NAMES),
-      marginRight: pixels(wholes.map(({ whole }) => text(whole))),
-      x: {
-        label: null,
-        grid: true,
-        ticks: Math.max(2, Math.min(8, width / 130)),
-        tickFormat: share ? (value: number) => `${Math.round(100 * value)} %` : (value: number) => tick(value, unit),
-      },
-      y: {
-        label: null,
-        domain: stacks.map(({ name }) => name),
-        tickSize: 0,
-        tickFormat: (name: string) => fitted(name, (width * NAMES) / CHARACTER),
-      },
-      marks: [
-        Plot.barX(pieces, {
-          x1: "from",
-          x2: "to",
-          y: "name",
-          fill: "colour",
-          insetRight: 0.5,
-          insetTop: 2,
-          insetBottom: 2,
-          title: "about",
-          tip: TIP,
-        }),
-        Plot.text(wholes, {
-          x: share ? () => 1 : "whole",
-          y: "name",
-          text: (item: { whole: number }) => text(item.whole),
-          textAnchor: "start",
-          dx: 6,
-        }),
-      ],
-    };
-  };
   return (
     <Chart
       title={title}
       label={`${label}: ${wholes.map(({ name, whole }) => `${name} ${text(whole)}`).join(", ")}`}
-      options={options}
+      options={(width) => options(props, wholes, width)}
       inputs={[stacks, share, unit]}
       tools={tools}
       legend={parts.length > 1 && <Legend parts={parts} />}
       data={data}
     />
   );
+}
+
+function options({ unit, stacks, parts, text, share }: Props, wholes: Whole[], width: number): PlotOptions {
+  const pixels = (texts: string[]) => Math.max(0, ...texts.map(({ length }) => length)) * CHARACTER + 16;
+  const pieces = stacks.flatMap((stack, place) => laidOut(stack, parts, share, wholes[place]!.whole, text));
+  const insets = { insetRight: 0.5, insetTop: 2, insetBottom: 2 };
+  return {
+    height: stacks.length * ROW + 46,
+    marginLeft: Math.min(pixels(stacks.map(({ name }) => name)), width * NAMES),
+    marginRight: pixels(wholes.map(({ whole }) => text(whole))),
+    x: {
+      label: null,
+      grid: true,
+      ticks: Math.max(2, Math.min(8, width / 130)),
+      tickFormat: share ? (value: number) => `${Math.round(100 * value)} %` : (value: number) => tick(value, unit),
+    },
+    y: {
+      label: null,
+      domain: stacks.map(({ name }) => name),
+      tickSize: 0,
+      tickFormat: (name: string) => fitted(name, (width * NAMES) / CHARACTER),
+    },
+    marks: [
+      barX(pieces, { x1: "from", x2: "to", y: "name", fill: "colour", ...insets, title: "about", tip: TIP }),
+      textMark(wholes, {
+        x: share ? () => 1 : "whole",
+        y: "name",
+        text: ({ whole }: Whole) => text(whole),
+        textAnchor: "start",
+        dx: 6,
+      }),
+    ],
+  };
 }
 
 /** Pieces of a bar one after the other, in the unit of the axis. */

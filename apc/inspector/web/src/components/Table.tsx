@@ -39,7 +39,6 @@ export function Table<Row>(props: Props<Row>) {
     () => new Set(columns.filter((column) => isNumeric(column, rows)).map(({ key }) => key)),
     [columns, rows],
   );
-  const peaks = useMemo(() => columns.map((column) => (column.bar ? peak(column, rows) : 0)), [columns, rows]);
   return (
     <figure class="table-block">
       <Tools table={props} shown={shown}>
@@ -63,27 +62,42 @@ export function Table<Row>(props: Props<Row>) {
               ))}
             </tr>
           </thead>
-          <tbody>
-            {shown.map((row) => (
-              <tr key={props.rowKey(row)} class={props.current?.(row) ? "current" : undefined}>
-                {columns.map((column, place) => (
-                  <Data
-                    key={column.key}
-                    column={column}
-                    row={row}
-                    numeric={numeric.has(column.key)}
-                    peak={peaks[place]!}
-                    head={column.key === props.head}
-                  />
-                ))}
-              </tr>
-            ))}
-          </tbody>
+          <Body table={props} columns={columns} shown={shown} numeric={numeric} />
           {props.foot && <Foot columns={columns} cells={props.foot} numeric={numeric} />}
         </table>
       </div>
       {shown.length === 0 && <p class="empty">{query ? `Nothing matches “${query}”.` : "Nothing to show."}</p>}
     </figure>
+  );
+}
+
+interface BodyProps<Row> {
+  table: Props<Row>;
+  columns: Column<Row>[];
+  shown: Row[];
+  numeric: Set<string>;
+}
+
+function Body<Row>({ table, columns, shown, numeric }: BodyProps<Row>) {
+  const { rows, rowKey, current, head } = table;
+  const peaks = useMemo(() => columns.map((column) => (column.bar ? peak(column, rows) : 0)), [columns, rows]);
+  return (
+    <tbody>
+      {shown.map((row) => (
+        <tr key={rowKey(row)} class={current?.(row) ? "current" : undefined}>
+          {columns.map((column, place) => (
+            <Data
+              key={column.key}
+              column={column}
+              row={row}
+              numeric={numeric.has(column.key)}
+              peak={peaks[place]!}
+              head={column.key === head}
+            />
+          ))}
+        </tr>
+      ))}
+    </tbody>
   );
 }
 

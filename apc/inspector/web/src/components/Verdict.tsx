@@ -1,5 +1,5 @@
 import { type Backend, type Compared, isProcessor } from "../model/comparison";
-import { count, si, times } from "../model/format";
+import { count, joules, times } from "../model/format";
 
 /** Who needs the least, in a sentence that keeps its direction whoever wins. */
 export function Verdict({ compared }: { compared: Compared }) {
@@ -14,11 +14,11 @@ export function Verdict({ compared }: { compared: Compared }) {
   return (
     <p class="verdict">
       <strong>{winner.name}</strong> needs {times(ratio)} less energy an image than <strong>{loser.name}</strong>:{" "}
-      {si(winner.energy_J["total"]!, "J")} against {si(loser.energy_J["total"]!, "J")}.{" "}
+      {joules(winner.energy_J["total"]!)} against {joules(loser.energy_J["total"]!)}.{" "}
       <span class="muted">
         These are the associative processor that ratios refer to and the best of the arrays, priced for{" "}
         {count(compared.workload.batch, "image")} at a time ({reference.energy_source}).
-        {best && best !== winner && ` The least of all is ${best.name} with ${si(best.energy_J["total"]!, "J")}.`}
+        {best && best !== winner && ` The least of all is ${best.name} with ${joules(best.energy_J["total"]!)}.`}
       </span>
     </p>
   );

@@ -9,6 +9,8 @@ import { type Picture } from "../model/graph";
 
 const SCALES: [number, number] = [0.05, 4];
 
+export type Zoom = ReturnType<typeof useZoom>;
+
 export function useZoom(drawn: Picture, selected: string | null) {
   const box = useRef<SVGSVGElement>(null);
   const behaviour = useRef<ZoomBehavior<SVGSVGElement, unknown> | null>(null);

@@ -4,37 +4,24 @@ import { useMemo } from "preact/hooks";
 
 import { CopyButton } from "../components/CopyButton";
 import { Command } from "../components/pieces";
-import { microOf, type Analysis } from "../machine/analysis";
-import { cellOf, fieldOf, hex, instructionText, OP_NAMES, OPERANDS, placeText, type Field, type Operand } from "../machine/records";
+import type { Analysis } from "../machine/analysis";
+import { fieldOf, hex, instructionText, OP_NAMES, OPERANDS, placeText, type Operand } from "../machine/records";
 import { KIND_NAMES, NONE, reachedChannels } from "../machine/values";
+import { programFile, quoted } from "../model/commands";
 import { count, integer } from "../model/format";
 import { summary } from "../payload";
-import { route } from "../state";
-import { phaseOf, select, shown } from "./state";
+import { MicroOperations } from "./MicroOperations";
+import { phaseOf, select, selected, shown } from "./state";
 import { formula, intervalText, valueOf, writtenBefore } from "./words";
 
 export function Details() {
-  const found = shown.value!;
-  const { address } = route.value;
-  if (address === null || address >= found.tables.code.length) {
-    return (
-      <section class="panel details" aria-label="Selected instruction">
-        <p class="muted">
-          Select an instruction, in the listing or by a cell of the array. Keys in the listing: arrows, Page, Home, End;{" "}
-          <kbd>[</kbd> <kbd>]</kbd> go from phase to phase, <kbd>g</kbd> to an address, <kbd>/</kbd> to the search,{" "}
-          <kbd>n</kbd> <kbd>N</kbd> to the next match and the one before.
-        </p>
-      </section>
-    );
-  }
-  return <Selected found={found} address={address} />;
+  return <Selected found={shown.value!} address={selected.value} />;
 }
 
 function Selected({ found, address }: { found: Analysis; address: number }) {
   const { tables } = found;
   const op = tables.code.op[address]!;
   const phase = tables.facts.phases[phaseOf(found, address)];
-  const lines = useMemo(() => microOf(found, address), [found, address]);
   return (
     <section class="panel details" aria-label="Selected instruction">
       <header class="row between">
@@ -51,63 +38,31 @@ function Selected({ found, address }: { found: Analysis; address: number }) {
       </div>
       <Cost found={found} address={address} />
       <Shared found={found} address={address} />
-      <details open>
-        <summary>{count(lines.length, "micro-operation")}</summary>
-        <div class="micro-tools">
-          <CopyButton text={lines.join("\n")} label="Copy" title="Copy the micro-operations" />
-        </div>
-        <ol class="micro mono" start={0} tabIndex={0} aria-label="Micro-operations">
-          {lines.map((line, i) => (
-            <li key={i} class={line.slice(0, line.indexOf(" "))}>
-              <MicroLine line={line} found={found} address={address} />
-            </li>
-          ))}
-        </ol>
-      </details>
+      <MicroOperations found={found} address={address} />
       <Command line={commandOf(found, address)} />
+      <Keys />
     </section>
   );
 }
 
-/** A micro-operation; the style sheet adds to each cell the operand and the bit that it is, so copies are plain. */
-function MicroLine({ line, found, address }: { line: string; found: Analysis; address: number }) {
-  const { code } = found.tables;
-  const fields = OPERANDS[code.op[address]!]!.map((operand) => [operand, fieldOf(code, address, operand)] as const);
-  const parts = line.split(/(?<=c\d+\.d\d+)(?==)/);
+function Keys() {
   return (
-    <>
-      {parts.map((part, i) => {
-        const [, column, domain] = /c(\d+)\.d(\d+)$/.exec(part) ?? [];
-        const name = i + 1 < parts.length ? bitName(fields, Number(column), Number(domain)) : "";
-        return (
-          <span key={i} class={name ? "bit" : undefined} data-bit={name}>
-            {part}
-          </span>
-        );
-      })}
-    </>
+    <details>
+      <summary>Keys in the listing</summary>
+      <p class="muted">
+        Arrows, Page, Home, End move; <kbd>[</kbd> <kbd>]</kbd> go from phase to phase, <kbd>g</kbd> to an address,{" "}
+        <kbd>/</kbd> to the search, <kbd>n</kbd> <kbd>N</kbd> to the next match and the one before.
+      </p>
+    </details>
   );
-}
-
-function bitName(fields: (readonly [Operand, Field])[], column: number, domain: number): string {
-  for (const [operand, field] of fields) {
-    const bit = field.across ? column - field.column : domain - field.domain;
-    const [c, d] = cellOf(field, bit);
-    if (c === column && d === domain && bit >= 0 && bit < field.width) return `${operand}${bit}`;
-  }
-  return "";
 }
 
 /** Shows the same in the terminal. */
 function commandOf({ tables }: Analysis, address: number): string {
-  const { program, layers } = summary();
+  const layer = quoted(summary().layers[tables.layer]!.name);
   const range = `${hex(address)}:${hex(address + 1)}`;
   const tile = tables.tile ? ` --tile ${tables.tile}` : "";
-  return `apc inspect ${quoted(program.file)} --layer ${quoted(layers[tables.layer]!.name)}${tile} --level micro --range ${range}`;
-}
-
-function quoted(word: string): string {
-  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return `apc inspect ${programFile(summary())} --layer ${layer}${tile} --level micro --range ${range}`;
 }
 
 const ROLES: Record<Operand, string> = { r: "r, the result", a: "a", b: "b" };
@@ -131,7 +86,17 @@ function OperandCard({ found, address, operand }: { found: Analysis; address: nu
   );
 }
 
-function ValueFacts({ found, address, operand, value }: { found: Analysis; address: number; operand: Operand; value: number }) {
+function ValueFacts({
+  found,
+  address,
+  operand,
+  value,
+}: {
+  found: Analysis;
+  address: number;
+  operand: Operand;
+  value: number;
+}) {
   const { tables, values } = found;
   const source = operand === "r" ? address : writtenBefore(found, value, address);
   const { first, last, lastRead, updates, output } = values;
@@ -170,9 +135,9 @@ function ValueFacts({ found, address, operand, value }: { found: Analysis; addre
   );
 }
 
-export function Address({ at }: { at: number }) {
+function Address({ at }: { at: number }) {
   return (
-    <button type="button" class="link mono" onClick={() => select(at)} title="Go to this instruction">
+    <button type="button" class="address-link" onClick={() => select(at)} title="Go to this instruction">
       {hex(at)}
     </button>
   );
@@ -193,7 +158,7 @@ function Cost({ found, address }: { found: Analysis; address: number }) {
   const terms = spent.map(([times, one, many, cycles]) => `${count(times, one, many)} × ${cycles}`);
   if (moved) terms.push(`${integer(moved)} of transfer`);
   return (
-    <p class="cost">
+    <p class="spent">
       <strong>{count(counts.cycles[address]!, "cycle")}</strong>
       {terms.length > 0 && <span class="muted"> = {terms.join(" + ")}</span>}
     </p>

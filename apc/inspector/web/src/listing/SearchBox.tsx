@@ -2,10 +2,15 @@
 
 import { useRef } from "preact/hooks";
 
+import { Select } from "../components/Select";
 import { integer, percent } from "../model/format";
 import { current, next, problem, progress, query, scope, search, type Scope } from "./search";
 
-const SCOPES: Record<Scope, string> = { tile: "this tile", layer: "this layer", program: "the program" };
+const SCOPES: [Scope, string][] = [
+  ["tile", "this tile"],
+  ["layer", "this layer"],
+  ["program", "the program"],
+];
 const SETTLE_MS = 250;
 
 export function SearchBox() {
@@ -13,14 +18,19 @@ export function SearchBox() {
   const onInput = (text: string) => {
     query.value = text;
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => void search(), SETTLE_MS);
+    timer.current = window.setTimeout(begin, SETTLE_MS);
+  };
+  const begin = () => {
+    window.clearTimeout(timer.current);
+    timer.current = undefined;
+    return search();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    if (progress.value) return next(event.shiftKey ? -1 : 1);
-    window.clearTimeout(timer.current);
-    void search().then(() => next(1));
+    const step = event.shiftKey ? -1 : 1;
+    if (timer.current === undefined) next(step);
+    else void begin().then(() => next(step));
   };
   return (
     <search class="search">
@@ -49,27 +59,22 @@ export function SearchBox() {
 }
 
 function Where() {
-  const onChange = (name: Scope) => {
+  const onPick = (name: Scope) => {
     scope.value = name;
     void search();
   };
-  return (
-    <label class="picker">
-      <span>in</span>
-      <select value={scope.value} onChange={(event) => onChange(event.currentTarget.value as Scope)}>
-        {(Object.keys(SCOPES) as Scope[]).map((name) => (
-          <option key={name} value={name}>
-            {SCOPES[name]}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
+  return <Select label="in" value={scope.value} options={SCOPES} onPick={onPick} />;
 }
 
 function Step({ to, name, sign }: { to: 1 | -1; name: string; sign: string }) {
   return (
-    <button type="button" class="button outlined" disabled={!progress.value?.count} onClick={() => next(to)} aria-label={name}>
+    <button
+      type="button"
+      class="button outlined"
+      disabled={!progress.value?.count}
+      onClick={() => next(to)}
+      aria-label={name}
+    >
       {sign}
     </button>
   );

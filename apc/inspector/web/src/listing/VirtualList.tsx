@@ -1,6 +1,6 @@
 /** A list of any length of which only the rows in sight are in the document. */
 
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, CSSProperties, RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface Props {
@@ -14,6 +14,7 @@ interface Props {
   /** The row to keep in sight, -1 for none; `activeId` is its element's id. */
   active: number;
   activeId: string | undefined;
+  style?: CSSProperties;
   onKeyDown: (event: KeyboardEvent, page: number) => void;
 }
 
@@ -23,19 +24,7 @@ const OVERSCAN = 8;
 
 export function VirtualList(props: Props) {
   const { count, rowHeight } = props;
-  const box = useRef<HTMLDivElement>(null);
-  const head = useRef<HTMLDivElement>(null);
-  const [{ scroll, height }, setView] = useState({ scroll: 0, height: 600 });
-  const look = () => {
-    const element = box.current!;
-    setView({ scroll: element.scrollTop, height: element.clientHeight - (head.current?.offsetHeight ?? 0) });
-  };
-  useLayoutEffect(() => {
-    const watch = new ResizeObserver(look);
-    watch.observe(box.current!);
-    return () => watch.disconnect();
-  }, []);
-
+  const { box, head, scroll, height, look } = useWindow();
   const full = count * rowHeight;
   const tall = Math.min(full, TALLEST);
   const scale = full > tall ? (full - height) / (tall - height) : 1;
@@ -48,7 +37,7 @@ export function VirtualList(props: Props) {
     const top = props.active * rowHeight;
     if (top >= offset && top + rowHeight <= offset + height) return;
     const near = top > offset - 3 * rowHeight && top < offset + height + 3 * rowHeight;
-    const target = !near ? top - height / 2 : top < offset ? top : top + rowHeight - height;
+    const target = !near ? top - height / 2 : top < offset ? top - rowHeight : top + rowHeight - height;
     box.current!.scrollTop = Math.max(0, target / scale);
     look();
   }, [props.active, count]);
@@ -59,6 +48,7 @@ export function VirtualList(props: Props) {
     <div
       ref={box}
       class="virtual"
+      style={props.style}
       role="grid"
       tabIndex={0}
       aria-label={props.label}
@@ -79,8 +69,25 @@ export function VirtualList(props: Props) {
   );
 }
 
+/** What of the list is in sight: where it is scrolled to, and how high it is below its head. */
+function useWindow() {
+  const box = useRef<HTMLDivElement>(null);
+  const head = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState({ scroll: 0, height: 600 });
+  const look = () => {
+    const element = box.current!;
+    setView({ scroll: element.scrollTop, height: element.clientHeight - (head.current?.offsetHeight ?? 0) });
+  };
+  useLayoutEffect(() => {
+    const watch = new ResizeObserver(look);
+    watch.observe(box.current!);
+    return () => watch.disconnect();
+  }, []);
+  return { box, head, look, ...view };
+}
+
 /** Where the scroll position is scaled, the wheel still moves by as many rows as elsewhere. */
-function useWheel(box: { current: HTMLDivElement | null }, scale: number): void {
+function useWheel(box: RefObject<HTMLDivElement | null>, scale: number): void {
   useEffect(() => {
     const element = box.current!;
     const onWheel = (event: WheelEvent) => {

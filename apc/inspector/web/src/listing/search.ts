@@ -9,7 +9,7 @@ import { searchedText } from "./words";
 
 export type Scope = "tile" | "layer" | "program";
 
-export interface Hit {
+interface Hit {
   layer: number;
   tile: number;
   address: number;
@@ -57,7 +57,7 @@ const BETWEEN_LOOKS = 512;
 let run = 0;
 
 /** What a query matches; throws SyntaxError for a wrong expression. "/.../" is one, everything else plain text. */
-export function matcher(text: string): (line: string) => boolean {
+function matcher(text: string): (line: string) => boolean {
   const expression = /^\/(.+)\/(i?)$/.exec(text);
   if (expression) {
     const pattern = new RegExp(expression[1]!, expression[2]);
@@ -94,7 +94,7 @@ function searched(): [number, number][] {
   const { layer, tile } = route.value;
   const { layers } = summary();
   if (scope.value === "tile") return [[layer, tile]];
-  const wanted = scope.value === "layer" ? [layers[layer]!] : layers;
+  const wanted = scope.value === "layer" ? layers.slice(layer, layer + 1) : layers;
   return wanted.flatMap(({ index, tiles }) => tiles.map((_, number): [number, number] => [index, number]));
 }
 
@@ -122,7 +122,7 @@ async function searchTile(
   return wanted();
 }
 
-/** Goes to the next hit after where the reader is (`step` 1), or the one before (-1), round the ends. */
+/** Goes to the next hit (`step` 1) or the one before (-1), round the ends; at first from where the reader is. */
 export function next(step: 1 | -1): void {
   const hits = progress.value?.hits ?? [];
   if (!hits.length) return;
@@ -134,8 +134,8 @@ export function next(step: 1 | -1): void {
 
 function nearest(hits: Hit[], step: 1 | -1): number {
   const { layer, tile, address } = route.value;
-  const here = [layer, tile, address ?? -1];
-  const after = hits.findIndex((hit) => compare([hit.layer, hit.tile, hit.address], here) > 0);
+  const here = [layer, tile, address ?? 0];
+  const after = hits.findIndex((hit) => compare([hit.layer, hit.tile, hit.address], here) >= 0);
   const first = after < 0 ? hits.length : after;
   return step > 0 ? first : first - 1;
 }

@@ -23,6 +23,7 @@ export async function open(layer: number, tile: number): Promise<void> {
     if (shown.value?.tables === found.tables) return;
     batch(() => {
       onlyPhase.value = null;
+      if (onlyClass.value !== null && !found.tables.code.op.includes(onlyClass.value)) onlyClass.value = null;
       lives.value = null;
       shown.value = found;
     });
@@ -30,22 +31,35 @@ export async function open(layer: number, tile: number): Promise<void> {
     if (shown.value === found) lives.value = liveness(found);
   } catch (reason) {
     shown.value = null;
-    problem.value = String(reason);
+    problem.value = reason instanceof Error ? reason.message : String(reason);
   }
 }
 
 /** What lives how long in the tile that is shown; null until that is known. */
 export const lives = signal<Liveness | null>(null);
 
-/** The instruction that the map shows the array after: the selected one, else the fullest moment. */
-export const moment = computed<number>(() => {
+/** The selected instruction, which the map shows the array after: the one that the route names, else the first. */
+export const selected = computed<number>(() => {
   const length = shown.value?.tables.code.length ?? 0;
-  const { address } = route.value;
-  return Math.max(0, Math.min(length - 1, address ?? lives.value?.peak ?? 0));
+  return Math.max(0, Math.min(length - 1, route.value.address ?? 0));
 });
 
+/** The opcodes that the tile has. */
+export const opcodes = computed<number[]>(() => [...new Set(shown.value?.tables.code.op)].sort((a, b) => a - b));
+
+/** The first of `count` places at which `reached` holds, all that follow being so too; `count` where none is. */
+export function firstWhere(count: number, reached: (place: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** First instruction of phase `number`, and the first beyond it. */
-export function phaseRange({ tables }: Analysis, number: number): [number, number] {
+function phaseRange({ tables }: Analysis, number: number): [number, number] {
   const { phases } = tables.facts;
   return [phases[number]?.[1] ?? 0, phases[number + 1]?.[1] ?? tables.code.length];
 }
@@ -53,13 +67,7 @@ export function phaseRange({ tables }: Analysis, number: number): [number, numbe
 /** The phase that an instruction belongs to, or -1. */
 export function phaseOf({ tables }: Analysis, address: number): number {
   const { phases } = tables.facts;
-  let [low, high] = [0, phases.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (phases[middle]![1] <= address) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+  return firstWhere(phases.length, (phase) => phases[phase]![1] > address) - 1;
 }
 
 /** The rows of the listing: addresses, and -1 - p where phase p begins. */
@@ -86,14 +94,9 @@ export const rowCount = computed<number>(() => rows.value.reduce((count, entry) 
 /** The position in `rows` of an address, or of the next one that is shown; -1 where there is none. */
 export function rowOf(address: number): number {
   const list = rows.value;
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (addressAt(list, middle) < address) low = middle + 1;
-    else high = middle;
-  }
-  while (low < list.length && list[low]! < 0) low++;
-  return low < list.length ? low : -1;
+  let row = firstWhere(list.length, (place) => addressAt(list, place) >= address);
+  while (row < list.length && list[row]! < 0) row++;
+  return row < list.length ? row : -1;
 }
 
 /** The address of a row; of a phase's heading that of its first instruction, just before it. */
@@ -102,16 +105,14 @@ function addressAt(list: Int32Array, row: number): number {
   return entry >= 0 ? entry : shown.value!.tables.facts.phases[-1 - entry]![1] - 0.5;
 }
 
-export function select(address: number | null): void {
+export function select(address: number): void {
   navigate({ address });
 }
 
 /** Selects the instruction `steps` rows further down (negative: up). */
 export function move(steps: number): void {
   const list = rows.value;
-  const { address } = route.value;
-  const here = address === null ? -1 : rowOf(address);
-  let row = Math.max(0, Math.min(list.length - 1, here + steps));
+  let row = Math.max(0, Math.min(list.length - 1, rowOf(selected.value) + steps));
   const direction = steps < 0 && row > 0 ? -1 : 1;
   while (row > 0 && row < list.length - 1 && list[row]! < 0) row += direction;
   while (row < list.length && list[row]! < 0) row++;

@@ -1,7 +1,17 @@
 // Instructions in words: what is searched, what is read out.
 
-import type { Analysis } from "../machine/analysis";
-import { fieldOf, gatherIndex, hex, immediateText, Op, OP_NAMES, OPERANDS, placeText, type Operand } from "../machine/records";
+import type { Analysis, Identified } from "../machine/analysis";
+import {
+  fieldOf,
+  gatherIndex,
+  hex,
+  immediateText,
+  Op,
+  OP_NAMES,
+  OPERANDS,
+  placeText,
+  type Operand,
+} from "../machine/records";
 import { NONE } from "../machine/values";
 import { summary } from "../payload";
 
@@ -17,19 +27,18 @@ function boundText(value: number): string {
 }
 
 /** The value that an operand of an instruction is, or NONE. */
-export function valueOf({ values }: Analysis, address: number, operand: Operand): number {
+export function valueOf({ values }: Pick<Analysis, "values">, address: number, operand: Operand): number {
   return (operand === "r" ? values.made : operand === "a" ? values.a : values.b)[address]!;
 }
 
 /** All that a search looks at: address, opcode, names, places, immediate. */
-export function searchedText(found: Pick<Analysis, "tables" | "names" | "values">, address: number): string {
-  const { tables, names, values } = found;
+export function searchedText(found: Identified, address: number): string {
+  const { tables, names } = found;
   const { code } = tables;
   const op = code.op[address]!;
   let text = `${hex(address)} ${OP_NAMES[op]!.toLowerCase()}`;
   for (const operand of OPERANDS[op]!) {
-    const value = (operand === "r" ? values.made : operand === "a" ? values.a : values.b)[address]!;
-    text += ` ${names.of(value)} ${placeText(fieldOf(code, address, operand))}`;
+    text += ` ${names.of(valueOf(found, address, operand))} ${placeText(fieldOf(code, address, operand))}`;
   }
   return `${text} ${immediateText(tables, address)}`;
 }
@@ -37,7 +46,11 @@ export function searchedText(found: Pick<Analysis, "tables" | "names" | "values"
 /** The instruction as a formula: "acc[5] ← acc[5] + input[3]@-1,+0". */
 export function formula(found: Analysis, address: number): string {
   const { tables } = found;
-  const [r, a, b] = (["r", "a", "b"] as const).map((operand) => nameOf(found, address, operand)) as [string, string, string];
+  const [r, a, b] = (["r", "a", "b"] as const).map((operand) => nameOf(found, address, operand)) as [
+    string,
+    string,
+    string,
+  ];
   const immediate = immediateText(tables, address);
   const constants = immediate.replace(/ ?fresh$/, "").replace("#", "");
   switch (tables.code.op[address]) {

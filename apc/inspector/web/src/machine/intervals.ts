@@ -82,7 +82,7 @@ export class Held {
     if (width > WIDEST) return this.bounds(width, signed);
     let low = 0;
     let high = 0;
-    for (let bit = 0; bit < width; ) {
+    for (let bit = 0; bit < width;) {
       let place = cell + bit * stride;
       const value = this.value[place]!;
       const first = this.bit[place]!;

@@ -1,13 +1,13 @@
-// Micro-operations of one instruction as text: a port of ir.expand.concretise and apc.report.inspection_text.micro_text.
+// Micro-operations of one instruction as text: a port of ir.expand.concretise and
+// apc.report.inspection_text.micro_text.
 
 import type { Bit, SignatureFacts } from "../payload";
-import { cellOf, fieldOf, gatherIndex, gathers, OPERANDS, type Field, type TileTables } from "./records";
+import { cellOf, fieldOf, FLAGS, gatherIndex, gathers, OPERANDS, type Field, type TileTables } from "./records";
 import type { Signatures } from "./signatures";
 import { offsetsBefore, type Trace } from "./trace";
 
 type Cell = [letter: string, bit: number];
 
-const FLAG_PLACES: Record<string, number> = { C: 0, F: 1, G: 2 };
 const KEY_LINE = "X";
 
 /** The micro-operations of instruction `i`, shifts included, one a line. */
@@ -48,7 +48,7 @@ class Placer {
   private bring([letter, bit]: Cell): string {
     if (letter === KEY_LINE) return letter;
     const field = this.fields.get(letter);
-    const [column, domain] = field ? cellOf(field, bit) : [FLAG_PLACES[letter]!, 0];
+    const [column, domain] = field ? cellOf(field, bit) : [FLAGS.indexOf(letter), 0];
     const steps = domain - this.offsets[column]!;
     if (steps) {
       this.lines.push(shiftText(column, steps));

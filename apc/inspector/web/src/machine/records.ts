@@ -1,6 +1,7 @@
 // Instruction records (ir.isa) and the tables of a tile, as the chunk "tile-L-T" holds them.
 
-import { chunk, summary, type TileFacts } from "../payload";
+import { chunk } from "../chunks";
+import { summary, type TileFacts } from "../payload";
 
 export const Op = {
   CONST: 1,
@@ -32,8 +33,9 @@ export const B_ACROSS = 16;
 export const R_ACROSS = 32;
 export const R_FRESH = 64;
 
-/** Columns that every array keeps for its flags C, F and G. */
-export const FLAG_COLUMNS = 3;
+/** The flags that every array keeps, in domain 0 of its first columns. */
+export const FLAGS = ["C", "F", "G"];
+export const FLAG_COLUMNS = FLAGS.length;
 
 export type Operand = "r" | "a" | "b";
 
@@ -82,7 +84,7 @@ export interface Code {
 }
 
 /** Row-mapped channels, one entry a gather. */
-export interface Gathers {
+interface Gathers {
   length: number;
   tensor: Uint32Array;
   channel: Uint32Array;

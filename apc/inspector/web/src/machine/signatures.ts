@@ -1,6 +1,7 @@
 // How instructions expand: the chunk "signatures" looked up by record, as ir.expand.signature does.
 
-import { jsonChunk, type LutTable, type SignatureBook, type SignatureFacts } from "../payload";
+import { jsonChunk } from "../chunks";
+import { type LutTable, type SignatureBook, type SignatureFacts } from "../payload";
 import { A_SIGNED, B_SIGNED, constantsOf, Op, R_FRESH, type TileTables } from "./records";
 
 const KEY_FLAGS = A_SIGNED | B_SIGNED | R_FRESH;
@@ -54,7 +55,6 @@ function constants({ code, constants: table }: TileTables, i: number): number[] 
   const [first, second] = [table[imm]!, table[imm + 1]!];
   return [Number(first), Number(code.op[i] === Op.STEP ? modulo(second) : second)];
 }
-
 
 let opened: Promise<Signatures> | undefined;
 

@@ -1,6 +1,6 @@
 // Passes, shift steps and cycles of every instruction: a port of ir.counts._trace and apc.cycles.instruction_cycles.
 
-import { summary } from "../payload";
+import { summary, type Timing } from "../payload";
 import { A_ACROSS, B_ACROSS, gathers, Op, R_ACROSS, type Code, type TileTables } from "./records";
 import type { Signatures } from "./signatures";
 
@@ -130,11 +130,7 @@ function cycles(code: Code, counts: Counts): Uint32Array {
   return total;
 }
 
-function transferred(
-  code: Code,
-  i: number,
-  timing: { transfer_cycles_per_gathered_bit: number; broadcast_cycles: number },
-): number {
+function transferred(code: Code, i: number, timing: Timing): number {
   if (code.op[i] === Op.GATHER) return code.rWidth[i]! * timing.transfer_cycles_per_gathered_bit;
   return code.op[i] === Op.MAC ? code.bWidth[i]! * timing.broadcast_cycles : 0;
 }

@@ -1,13 +1,14 @@
 // What lives where in a tile: a port of ir.values.tile_values, whose docstring has the rules.
 
-import { chunk, summary } from "../payload";
+import { chunk } from "../chunks";
+import { summary } from "../payload";
 import { channelInterval, Images, readsR, type Interval } from "./images";
 import { DOMAINS, Held, NONE, type Span } from "./intervals";
 import { A_ACROSS, A_SIGNED, B_ACROSS, B_SIGNED, Op, R_ACROSS, R_SIGNED, type TileTables } from "./records";
 
 export { NONE };
 /** A value that flows into several output channels. */
-export const SEVERAL = -2;
+const SEVERAL = -2;
 
 /** What a value is for; the first that fits. */
 export const Kind = { RESIDENT: 0, OUTPUT: 1, ACTIVATION: 2, CONSTANT: 3, ACCUMULATOR: 4, TEMPORARY: 5 } as const;
@@ -201,7 +202,7 @@ function gatheredIntervals({ gathers }: TileTables, fields: StoredFields): Float
 // --- the fields of stored tensors ----------------------------------------------------------------------------------
 
 /** program.FIELD: where one channel of a stored tensor lies. */
-export interface StoredField {
+interface StoredField {
   tile: number;
   column: number;
   domain: number;
@@ -213,7 +214,7 @@ export interface StoredField {
 const FIELD_BYTES = 8;
 
 /** The fields of all channels of all tensors. */
-export class StoredFields {
+class StoredFields {
   private readonly starts: number[] = [];
 
   constructor(private readonly bytes: DataView) {

@@ -4,20 +4,20 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { Segmented } from "../components/pieces";
-import { lives, moment, select, shown } from "../listing/state";
+import { lives, select, selected, shown } from "../listing/state";
 import type { Analysis } from "../machine/analysis";
 import { fieldOf, hex, OPERANDS, type Field } from "../machine/records";
-import { count, integer } from "../model/format";
+import { count } from "../model/format";
 import { summary } from "../payload";
-import { route } from "../state";
 import { theme } from "../theme";
 import { CellTable } from "./CellTable";
-import { livenessPixels, type Mode, occupancyPixels, timePixels, writePixels } from "./draw";
+import { livenessPixels, type Mode, occupancyPixels, writePixels } from "./draw";
 import { MapLegend } from "./MapLegend";
-import { BINS, type Liveness } from "./liveness";
+import { type Liveness } from "./liveness";
 import { readout, type Readout } from "./readout";
 import { heldAfter, type Held } from "./replay";
 import { RowsSketch } from "./RowsSketch";
+import { TimePicture } from "./TimePicture";
 
 const MODES: Record<Mode, string> = { occupancy: "now", liveness: "liveness", writes: "writes", time: "time" };
 const mode = signal<Mode>("occupancy");
@@ -26,7 +26,7 @@ const cursor = signal<{ column: number; domain: number }>({ column: 3, domain: 0
 
 export function ArrayMap() {
   const living = lives.value;
-  if (living) return <Mapped found={shown.value!} living={living} now={moment.value} />;
+  if (living) return <Mapped found={shown.value!} living={living} now={selected.value} />;
   return (
     <section class="panel map" aria-label="Array map">
       <p class="muted">Following the cells …</p>
@@ -43,7 +43,12 @@ function Mapped({ found, living, now }: { found: Analysis; living: Liveness; now
         <h2>
           Array <span class="muted">{mode.value === "occupancy" ? `at ${hex(now)}` : "over time"}</span>
         </h2>
-        <Segmented legend="What the map shows" options={MODES} value={mode.value} onChange={(name) => (mode.value = name)} />
+        <Segmented
+          legend="What the map shows"
+          options={MODES}
+          value={mode.value}
+          onChange={(name) => (mode.value = name)}
+        />
       </header>
       {mode.value === "time" ? (
         <TimePicture found={found} living={living} now={now} />
@@ -83,7 +88,12 @@ function TimeSlider({ found, living, now }: { found: Analysis; living: Liveness;
           onInput={(event) => select(Number(event.currentTarget.value))}
         />
       </label>
-      <button type="button" class="button outlined" title={`${count(living.peakCells, "live cell")} after ${hex(living.peak)}`} onClick={() => select(living.peak)}>
+      <button
+        type="button"
+        class="button outlined"
+        title={`${count(living.peakCells, "live cell")} after ${hex(living.peak)}`}
+        onClick={() => select(living.peak)}
+      >
         Fullest
       </button>
     </div>
@@ -105,9 +115,7 @@ function CellPicture({ found, living, held, now }: PictureProps) {
   const what = mode.value;
   const shade = theme.value;
   useEffect(() => {
-    const image =
-      what === "occupancy" ? occupancyPixels(found, held.value, now, living) : what === "liveness" ? livenessPixels(living) : writePixels(living);
-    canvas.current!.getContext("2d")!.putImageData(image, 0, 0);
+    canvas.current!.getContext("2d")!.putImageData(pixels(what, found, living, held, now), 0, 0);
   }, [found, held, now, what, shade]);
   const under = cursor.value.column * domains + cursor.value.domain;
   const cellAt = (event: MouseEvent) => {
@@ -121,6 +129,9 @@ function CellPicture({ found, living, held, now }: PictureProps) {
     const { maker } = readout(found, held, living, cell, now);
     if (maker >= 0) select(maker);
   };
+  const label =
+    `${columns} columns by ${domains} domains. The arrow keys move over the cells, with Shift by ${STRIDE}; ` +
+    "Enter goes to the instruction that wrote one.";
   return (
     <>
       <div
@@ -128,7 +139,7 @@ function CellPicture({ found, living, held, now }: PictureProps) {
         role="application"
         tabIndex={0}
         aria-roledescription="array map"
-        aria-label={`${columns} columns by ${domains} domains. The arrow keys move over the cells, with Shift by ${STRIDE}; Enter goes to the instruction that wrote one.`}
+        aria-label={label}
         aria-describedby="map-readout"
         onKeyDown={(event) => onKeyDown(event, columns, domains, () => choose(under))}
         onPointerMove={(event) => setHover(cellAt(event))}
@@ -136,11 +147,16 @@ function CellPicture({ found, living, held, now }: PictureProps) {
         onClick={(event) => choose(cellAt(event))}
       >
         <canvas ref={canvas} width={columns} height={domains} aria-hidden="true" />
-        <Overlay found={found} living={living} />
+        <Overlay found={found} living={living} now={now} />
       </div>
       <ReadoutLine said={readout(found, held, living, hover ?? under, now)} />
     </>
   );
+}
+
+function pixels(what: Mode, found: Analysis, living: Liveness, held: Held, now: number): ImageData {
+  if (what === "liveness") return livenessPixels(living);
+  return what === "writes" ? writePixels(living) : occupancyPixels(found, held.value, now, living);
 }
 
 function ReadoutLine({ said }: { said: Readout }) {
@@ -158,7 +174,12 @@ function inside(value: number, size: number): number {
   return Math.max(0, Math.min(size - 1, value));
 }
 
-const MOVES: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const MOVES: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
 const STRIDE = 8;
 
 function onKeyDown(event: KeyboardEvent, columns: number, domains: number, choose: () => void): void {
@@ -171,22 +192,25 @@ function onKeyDown(event: KeyboardEvent, columns: number, domains: number, choos
   event.preventDefault();
   const stride = event.shiftKey ? STRIDE : 1;
   const { column, domain } = cursor.value;
-  cursor.value = { column: inside(column + stride * step[0], columns), domain: inside(domain + stride * step[1], domains) };
+  cursor.value = {
+    column: inside(column + stride * step[0], columns),
+    domain: inside(domain + stride * step[1], domains),
+  };
 }
 
 /** The operands of the selected instruction, the cursor, and the most written cell of a run. */
-function Overlay({ found, living: { columns, domains } }: { found: Analysis; living: Liveness }) {
+function Overlay({ found, living: { columns, domains }, now }: Pick<PictureProps, "found" | "living" | "now">) {
   const { code, layer, tile } = found.tables;
-  const { address } = route.value;
   const wear = summary().layers[layer]!.wear;
   const { column, domain } = cursor.value;
-  const operands = address === null || address >= code.length ? [] : OPERANDS[code.op[address]!]!;
   return (
     <svg class="overlay" viewBox={`0 0 ${columns} ${domains}`} preserveAspectRatio="none" aria-hidden="true">
-      {operands.map((operand) => (
-        <rect key={operand} class={`operand-${operand}`} {...box(fieldOf(code, address!, operand))} />
+      {OPERANDS[code.op[now]!]!.map((operand) => (
+        <rect key={operand} class={`operand-${operand}`} {...box(fieldOf(code, now, operand))} />
       ))}
-      {mode.value === "writes" && wear && wear.tile === tile && <circle class="hottest" cx={wear.column + 0.5} cy={wear.domain + 0.5} r={2.5} />}
+      {mode.value === "writes" && wear && wear.tile === tile && (
+        <circle class="hottest" cx={wear.column + 0.5} cy={wear.domain + 0.5} r={2.5} />
+      )}
       <rect class="cursor" x={column} y={domain} width={1} height={1} />
     </svg>
   );
@@ -194,45 +218,4 @@ function Overlay({ found, living: { columns, domains } }: { found: Analysis; liv
 
 function box({ column, domain, width, across }: Field) {
   return { x: column, y: domain, width: across ? width : 1, height: across ? 1 : width };
-}
-
-/** Time to the right, columns downwards. */
-function TimePicture({ found, living, now }: { found: Analysis; living: Liveness; now: number }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const shade = theme.value;
-  useEffect(() => canvas.current!.getContext("2d")!.putImageData(timePixels(living), 0, 0), [living, shade]);
-  const { starts, columns } = living;
-  const total = starts[starts.length - 1] || 1;
-  const x = (BINS * starts[now]!) / total;
-  const choose = (event: MouseEvent) => {
-    const area = canvas.current!.getBoundingClientRect();
-    select(instructionAt(starts, (total * (event.clientX - area.left)) / area.width));
-  };
-  return (
-    <>
-      <div class="map-picture tall" role="img" aria-label={`Live cells of ${columns} columns over ${integer(total)} cycles; at most ${integer(living.peakCells)} in all, after ${hex(living.peak)}`} onClick={choose}>
-        <canvas ref={canvas} width={BINS} height={columns} aria-hidden="true" />
-        <svg class="overlay" viewBox={`0 0 ${BINS} ${columns}`} preserveAspectRatio="none" aria-hidden="true">
-          {found.tables.facts.phases.map(([name, start]) => (
-            <line key={name} class="phase-line" x1={(BINS * starts[start]!) / total} x2={(BINS * starts[start]!) / total} y1={0} y2={columns} />
-          ))}
-          <line class="now-line" x1={x} x2={x} y1={0} y2={columns} />
-        </svg>
-      </div>
-      <p class="readout muted">
-        Time to the right ({integer(total)} cycles of one array), columns downwards. Phases begin at the thin lines. Click to go to a moment.
-      </p>
-    </>
-  );
-}
-
-/** The instruction that runs at a cycle. */
-function instructionAt(starts: Float64Array, cycle: number): number {
-  let [low, high] = [0, starts.length - 1];
-  while (low + 1 < high) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! <= cycle) low = middle;
-    else high = middle;
-  }
-  return low;
 }

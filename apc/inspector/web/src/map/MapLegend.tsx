@@ -33,7 +33,8 @@ function range({ tables }: Analysis, living: Liveness, mode: Mode): [string, str
   if (mode === "time") return ["no cell of the column live", `all ${living.domains} domains live`];
   if (mode === "liveness") return ["never live", `live ${percent(Math.min(1, greatest(living.share)))} of the time`];
   const { wear } = summary().layers[tables.layer]!;
-  const hottest = wear && wear.tile === tables.tile ? `; ring: the most written cell of the run, ${count(wear.writes, "write")}` : "";
+  const hottest =
+    wear && wear.tile === tables.tile ? `; ring: the most written cell of the run, ${count(wear.writes, "write")}` : "";
   return ["never written", `${count(greatest(living.writes), "write pass", "write passes")} (logarithmic)${hottest}`];
 }
 

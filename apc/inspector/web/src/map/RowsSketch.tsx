@@ -19,12 +19,17 @@ export function RowsSketch({ layer }: { layer: number }) {
         {Array.from({ length: drawn }, (_, k) => (
           <g key={k} transform={`translate(${k * (SIDE + 6) + 1} 1)`}>
             <rect class="frame" width={SIDE} height={SIDE} />
-            <rect class="used" width={Math.max(1, (SIDE * columns) / target.columns)} height={Math.max(1, SIDE * used(k))} />
+            <rect
+              class="used"
+              width={Math.max(1, (SIDE * columns) / target.columns)}
+              height={Math.max(1, SIDE * used(k))}
+            />
           </g>
         ))}
       </svg>
       <figcaption class="muted">
-        Each cell above is {target.rows} rows deep. {count(positions, "position")} of an image take {count(row_tiles, "array")}
+        Each cell above is {target.rows} rows deep. {count(positions, "position")} of an image take{" "}
+        {count(row_tiles, "array")}
         {row_tiles > DRAWN && ` (${DRAWN} drawn)`}: {integer(last)} rows of the {row_tiles > 1 ? "last" : "only"} one (
         {percent(last / target.rows)}), at most {integer(columns)} columns
         {waves > 1 && `; the chip’s arrays are filled ${integer(waves)} times`}.

@@ -55,7 +55,8 @@ export function greatest(quantity: ArrayLike<number>): number {
 function byCell({ columns, domains }: Liveness, paint: (cell: number) => Rgb): ImageData {
   const image = new ImageData(columns, domains);
   for (let column = 0; column < columns; column++) {
-    for (let domain = 0; domain < domains; domain++) put(image, domain * columns + column, paint(column * domains + domain));
+    for (let domain = 0; domain < domains; domain++)
+      put(image, domain * columns + column, paint(column * domains + domain));
   }
   return image;
 }

@@ -18,16 +18,26 @@ export interface Readout {
   maker: number;
 }
 
-const FLAGS = ["C, the carry", "F, a flag", "G, a flag"];
+const FLAG_TITLES = ["C, the carry", "F, a flag", "G, a flag"];
 
 export function readout(found: Analysis, held: Held, lives: Liveness, cell: number, moment: number): Readout {
   const { values, names } = found;
   const [column, domain] = [Math.floor(cell / lives.domains), cell % lives.domains];
   const place = `c${column}.d${domain}`;
   const value = held.value[cell]!;
-  const facts = [`live ${percent(lives.share[cell]!)} of the tile’s time`, count(lives.writes[cell]!, "write pass", "write passes")];
+  const facts = [
+    `live ${percent(lives.share[cell]!)} of the tile’s time`,
+    count(lives.writes[cell]!, "write pass", "write passes"),
+  ];
   if (value === NONE) {
-    const title = column < FLAG_COLUMNS ? (domain ? "not used" : FLAGS[column]!) : lives.share[cell] || lives.writes[cell] ? "nothing yet" : "not used";
+    const title =
+      column < FLAG_COLUMNS
+        ? domain
+          ? "not used"
+          : FLAG_TITLES[column]!
+        : lives.share[cell] || lives.writes[cell]
+          ? "nothing yet"
+          : "not used";
     return { place, kind: "empty", title, facts, maker: -1 };
   }
   const maker = held.since[cell]!;
@@ -35,9 +45,19 @@ export function readout(found: Analysis, held: Held, lives: Liveness, cell: numb
   const first = values.first[value]!;
   facts.unshift(
     maker < 0 ? "there from the start" : `begins ${hex(first)}, written ${hex(maker)}`,
-    end >= values.made.length ? "needed at the end" : end < 0 ? "never read" : `${isLive(values, value, moment) ? "needed until" : "last needed at"} ${hex(end)}`,
+    end >= values.made.length
+      ? "needed at the end"
+      : end < 0
+        ? "never read"
+        : `${isLive(values, value, moment) ? "needed until" : "last needed at"} ${hex(end)}`,
   );
-  return { place, kind: KIND_NAMES[values.kind[value]!]!, title: `${names.of(value)}${bitText(found, maker, column, domain)}`, facts, maker };
+  return {
+    place,
+    kind: KIND_NAMES[values.kind[value]!]!,
+    title: `${names.of(value)}${bitText(found, maker, column, domain)}`,
+    facts,
+    maker,
+  };
 }
 
 /** " bit 3, 0..15": which bit of what was written last the cell has, and that field's interval. */

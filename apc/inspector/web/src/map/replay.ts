@@ -1,10 +1,10 @@
 // What the cells hold after any instruction, found from the nearest state that was kept.
 
 import type { Analysis } from "../machine/analysis";
-import { R_ACROSS, type TileTables } from "../machine/records";
+import { fieldOf, type TileTables } from "../machine/records";
 import { NONE } from "../machine/values";
 import { summary } from "../payload";
-import { residents } from "./liveness";
+import { cells, residents } from "./liveness";
 
 /** By cell: the value that it holds, and the instruction that wrote it last (NONE: none). */
 export interface Held {
@@ -32,7 +32,10 @@ export function heldAfter(found: Analysis, moment: number): Held {
 
 function start({ tables }: Analysis): Held {
   const { columns, domains } = summary().target;
-  const held = { value: new Int32Array(columns * domains).fill(NONE), since: new Int32Array(columns * domains).fill(NONE) };
+  const held = {
+    value: new Int32Array(columns * domains).fill(NONE),
+    since: new Int32Array(columns * domains).fill(NONE),
+  };
   residents(tables, domains, (cell, value) => (held.value[cell] = value));
   return held;
 }
@@ -42,11 +45,8 @@ function copy({ value, since }: Held): Held {
 }
 
 function write({ tables: { code }, values }: Analysis, held: Held, i: number): void {
-  const { domains } = summary().target;
-  const stride = code.flags[i]! & R_ACROSS ? domains : 1;
-  const first = code.rColumn[i]! * domains + code.rDomain[i]!;
-  for (let bit = 0; bit < code.rWidth[i]!; bit++) {
-    held.value[first + bit * stride] = values.made[i]!;
-    held.since[first + bit * stride] = i;
-  }
+  cells(fieldOf(code, i, "r"), summary().target.domains, (cell) => {
+    held.value[cell] = values.made[i]!;
+    held.since[cell] = i;
+  });
 }

@@ -1,7 +1,7 @@
 // How often the cells of an array are written: which bits each signature's passes write, and how often.
 
 import type { Analysis } from "../machine/analysis";
-import { A_ACROSS, B_ACROSS, R_ACROSS, type TileTables } from "../machine/records";
+import { cellOf, fieldOf, FLAGS, type Operand, type TileTables } from "../machine/records";
 import type { Signatures } from "../machine/signatures";
 import { summary, type SignatureFacts } from "../payload";
 
@@ -42,18 +42,8 @@ function writtenBy(book: Signatures, { steps }: SignatureFacts): Written[] {
   return [...passes].map(([cell, count]) => ({ letter: cell[0]!, bit: Number(cell.slice(1)), passes: count }));
 }
 
-const FLAGS: Record<string, number> = { C: 0, F: 1, G: 2 };
-
 function place({ code }: TileTables, i: number, letter: string, bit: number, domains: number): number {
-  const flags = code.flags[i]!;
-  switch (letter) {
-    case "r":
-      return code.rColumn[i]! * domains + code.rDomain[i]! + bit * (flags & R_ACROSS ? domains : 1);
-    case "a":
-      return code.aColumn[i]! * domains + code.aDomain[i]! + bit * (flags & A_ACROSS ? domains : 1);
-    case "b":
-      return code.bColumn[i]! * domains + code.bDomain[i]! + bit * (flags & B_ACROSS ? domains : 1);
-    default:
-      return FLAGS[letter]! * domains;
-  }
+  if (FLAGS.includes(letter)) return FLAGS.indexOf(letter) * domains;
+  const [column, domain] = cellOf(fieldOf(code, i, letter as Operand), bit);
+  return column * domains + domain;
 }

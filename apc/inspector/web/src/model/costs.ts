@@ -2,8 +2,8 @@
 
 import { type Energy, type LayerFacts, type Summary } from "../payload";
 
-/** The class of cycles that take a tile's output to the global buffer. */
-export type ByClass = Record<string, number>;
+/** Counts by instruction class. */
+type ByClass = Record<string, number>;
 
 export function total(values: Iterable<number>): number {
   let sum = 0;
@@ -111,9 +111,4 @@ export function shapeText(shape: readonly number[]): string {
 /** The beginning of the names of exported files. */
 export function fileStem(report: Summary): string {
   return report.program.file.replace(/\.apc$/, "") || "program";
-}
-
-/** The program's file as a command line names it. */
-export function programFile(report: Summary): string {
-  return /^[\w./@+-]+$/.test(report.program.file) ? report.program.file : `'${report.program.file}'`;
 }

@@ -42,6 +42,14 @@ export function si(value: number, unit: string, digits = 3): string {
   return prefix || unit ? `${text}${THIN}${prefix}${unit}` : text;
 }
 
+export function joules(value: number): string {
+  return si(value, "J");
+}
+
+export function seconds(value: number): string {
+  return si(value, "s");
+}
+
 /** 44.98 -> "45.0", 1234.5 -> "1,235": so many digits, without an exponent. */
 export function significant(value: number, digits = 3): string {
   const rounded = Math.abs(Number(value.toPrecision(digits)));
@@ -72,7 +80,7 @@ export function tick(value: number, unit: string): string {
 }
 
 /** A number as text, with or without a unit, without zeros at the end of its fraction. */
-export function trimmed(text: string): string {
+function trimmed(text: string): string {
   return text.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 }
 

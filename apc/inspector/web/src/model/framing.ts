@@ -4,7 +4,7 @@ import { type ZoomTransform, zoomIdentity } from "d3-zoom";
 
 import { type Picture, type Placed } from "./graph";
 
-export interface Size {
+interface Size {
   width: number;
   height: number;
 }

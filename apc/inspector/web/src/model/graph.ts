@@ -47,8 +47,8 @@ export function picture(report: Summary, tensors: boolean): Picture {
   return {
     nodes: nodes.map((node) => ({ ...node, ...(graph.node(node.id) as Place) })),
     links: edges.map(({ source, target }) => ({ source, target, path: curve(graph.edge(source, target).points) })),
-    width: size.width,
-    height: size.height,
+    width: Math.max(1, size.width), // -Infinity where there is no node
+    height: Math.max(1, size.height),
   };
 }
 

@@ -1,12 +1,12 @@
 /** Labels beside the points of a picture, without overlaps where that can be had. */
 
-export interface Spot {
+interface Spot {
   x: number;
   y: number;
   text: string;
 }
 
-export interface Placement {
+interface Placement {
   anchor: "start" | "middle" | "end";
   dx: number;
   dy: number;

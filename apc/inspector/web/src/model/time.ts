@@ -1,6 +1,7 @@
 /** The static schedule as tracks of bars. */
 
 import { type LayerFacts, type Summary, type TimelineLayer, type TimelinePhase } from "../payload";
+import { layerOf } from "../state";
 
 export interface Bar {
   start: number;
@@ -59,7 +60,6 @@ export function ticks(start: number, length: number): number[] {
 
 /** The layer that a route's item names, "layer3"; else the one that takes longest. */
 export function chosenLayer(report: Summary, item: string | null): LayerFacts | undefined {
-  const number = /^layer(\d+)$/.exec(item ?? "")?.[1];
-  const named = number === undefined ? undefined : report.layers[Number(number)];
+  const named = report.layers[layerOf(item) ?? -1];
   return named ?? [...report.layers].sort((one, other) => other.cycles - one.cycles)[0];
 }

@@ -6,12 +6,12 @@ import { BackendsTable } from "../components/BackendsTable";
 import { EnergyTime } from "../components/EnergyTime";
 import { PairPanel } from "../components/PairPanel";
 import { Command, partColour, Segmented } from "../components/pieces";
-import { StackedBars } from "../components/StackedBars";
+import { type Scale, SCALES, StackedBars } from "../components/StackedBars";
 import { Table } from "../components/Table";
 import { Verdict } from "../components/Verdict";
 import { type Backend, type Compared, comparison, COMPONENTS } from "../model/comparison";
-import { programFile } from "../model/costs";
-import { count, integer, si } from "../model/format";
+import { programFile } from "../model/commands";
+import { count, integer, joules } from "../model/format";
 import { summary } from "../payload";
 
 export function Comparison() {
@@ -60,10 +60,8 @@ function HowTo({ file }: { file: string }) {
   );
 }
 
-const SCALES = { absolute: "Energy", share: "Share" } as const;
-
 function ByComponent({ compared }: { compared: Compared }) {
-  const [scale, setScale] = useState<keyof typeof SCALES>("share");
+  const [scale, setScale] = useState<Scale>("share");
   const used = COMPONENTS.filter((part) => compared.backends.some(({ energy_J }) => (energy_J[part] ?? 0) > 0));
   return (
     <StackedBars
@@ -72,7 +70,7 @@ function ByComponent({ compared }: { compared: Compared }) {
       unit="J"
       stacks={compared.backends.map(({ name, energy_J }) => ({ name, parts: energy_J }))}
       parts={used.map((name) => ({ name, colour: partColour(name) }))}
-      text={(value) => si(value, "J")}
+      text={joules}
       share={scale === "share"}
       tools={<Segmented legend="Scale of the backends" options={SCALES} value={scale} onChange={setScale} />}
       data={
@@ -88,7 +86,7 @@ function ByComponent({ compared }: { compared: Compared }) {
               key: `${part}_J`,
               title: part,
               value: (backend: Backend) => backend.energy_J[part] ?? null,
-              text: (value: number) => si(value, "J"),
+              text: joules,
             })),
           ]}
           bare
@@ -119,7 +117,7 @@ function LayersOfBackends({ compared }: { compared: Compared }) {
             key: `${backend.name}_J`,
             title: backend.name,
             value: (name: string) => energies[place]!.get(name) ?? null,
-            text: (value: number) => si(value, "J"),
+            text: joules,
           })),
         ]}
         bare

@@ -2,27 +2,19 @@
 
 import { useMemo, useState } from "preact/hooks";
 
-import { partColour, Segmented, ShareBar } from "../components/pieces";
-import { StackedBars } from "../components/StackedBars";
+import { EnergyBar } from "../components/EnergyBar";
+import { partColour, Segmented } from "../components/pieces";
+import { Select } from "../components/Select";
+import { type Scale, SCALES, StackedBars } from "../components/StackedBars";
 import { type Column, Table } from "../components/Table";
 import { counted, energyByClass, networkEnergy, ranked, summed, total } from "../model/costs";
-import { integer, si } from "../model/format";
+import { integer, joules } from "../model/format";
 import { type Energy as Joules, type LayerFacts, type Summary, summary } from "../payload";
-import { navigate, route } from "../state";
+import { layerItem, layerOf, navigate, route } from "../state";
 import { EnergySource } from "./Overview";
-
-const SCALES = { absolute: "Energy", share: "Share" } as const;
-type Scale = keyof typeof SCALES;
 
 export function Energy() {
   const report = summary();
-  const energy = networkEnergy(report);
-  const parts = report.energy.components.map((name) => ({
-    name,
-    value: energy[name] ?? 0,
-    text: si(energy[name] ?? 0, "J"),
-    colour: partColour(name),
-  }));
   return (
     <div class="stack">
       <header class="stack tight">
@@ -30,8 +22,8 @@ export function Energy() {
         <EnergySource report={report} />
       </header>
       <section class="panel stack">
-        <h2>{si(report.energy.total_J, "J")} per image</h2>
-        <ShareBar label="Energy by component" parts={parts} />
+        <h2>{joules(report.energy.total_J)} per image</h2>
+        <EnergyBar label="Energy by component" energy_J={networkEnergy(report)} components={report.energy.components} />
       </section>
       <section class="panel">
         <ByLayer report={report} />
@@ -42,8 +34,6 @@ export function Energy() {
     </div>
   );
 }
-
-const joules = (value: number) => si(value, "J");
 
 function ByLayer({ report }: { report: Summary }) {
   const [scale, setScale] = useState<Scale>("absolute");
@@ -63,12 +53,10 @@ function ByLayer({ report }: { report: Summary }) {
         <Table
           caption="Energy by layer"
           file="energy-by-layer"
-          columns={energyColumns<LayerFacts>(
-            "layer",
-            report.energy.components,
-            (layer) => layer.name,
-            (layer) => layer.energy_J,
-          )}
+          columns={[
+            { key: "name", title: "layer", value: (layer) => layer.name },
+            ...energyColumns<LayerFacts>(report.energy.components, (layer) => layer.energy_J),
+          ]}
           rows={report.layers}
           rowKey={(layer) => layer.index}
           head="name"
@@ -79,87 +67,99 @@ function ByLayer({ report }: { report: Summary }) {
   );
 }
 
-function energyColumns<Row>(
-  title: string,
-  parts: string[],
-  name: (row: Row) => string,
-  energy_J: (row: Row) => Joules,
-): Column<Row>[] {
-  const part = (key: string): Column<Row> => ({
+function energyColumns<Item>(parts: string[], energy_J: (item: Item) => Joules): Column<Item>[] {
+  const part = (key: string): Column<Item> => ({
     key: `${key}_J`,
     title: key,
-    value: (row) => energy_J(row)[key] ?? 0,
+    value: (item) => energy_J(item)[key] ?? 0,
     text: joules,
   });
-  return [
-    { key: "name", title, value: name },
-    ...parts.map(part),
-    {
-      key: "total_J",
-      title: "total",
-      value: (row) => energy_J(row)["total"] ?? total(Object.values(energy_J(row))),
-      text: joules,
-      bar: true,
-    },
-  ];
+  const whole = (item: Item) => energy_J(item)["total"] ?? total(Object.values(energy_J(item)));
+  return [...parts.map(part), { key: "total_J", title: "total", value: whole, text: joules, bar: true }];
 }
 
 const CLASS_PARTS = ["search", "write", "shift"];
+const NAME: Column<Row> = { key: "name", title: "class", value: (row) => row.name };
+
+/** What the charts of classes have in common, whether they are of energies or of cycles. */
+interface Classes {
+  title: string;
+  unit: string;
+  stacks: Row[];
+  parts: { name: string; colour: string }[];
+  text: (value: number) => string;
+  columns: Column<Row>[];
+  about: string;
+}
 
 /** Energies by class need counters; cycles by class are static. */
 function ByClass({ report }: { report: Summary }) {
-  const chosen = /^layer(\d+)$/.exec(route.value.item ?? "")?.[1];
-  const layer = chosen === undefined ? null : Number(chosen);
-  const events = counted(report, layer);
-  const stacks = useMemo(
-    () => (events ? energyStacks(energyByClass(events)) : cycleStacks(report, layer)),
-    [events, report, layer],
-  );
+  const layer = layerOf(route.value.item);
+  const classes = useMemo(() => energyClasses(report, layer) ?? cycleClasses(report, layer), [report, layer]);
+  const { title, columns, about, ...chart } = classes;
   const scope = layer === null ? "" : ` in ${report.layers[layer]?.name ?? layer}`;
-  const parts = events
-    ? CLASS_PARTS.map((name) => ({ name, colour: partColour(name) }))
-    : [{ name: "cycles", colour: "var(--c1)" }];
-  const columns = events
-    ? energyColumns<Row>(
-        "class",
-        CLASS_PARTS,
-        (row) => row.name,
-        (row) => row.parts,
-      )
-    : [
-        { key: "name", title: "class", value: (row: Row) => row.name },
-        { key: "cycles", title: "cycles", value: (row: Row) => row.parts["cycles"] ?? 0, bar: true },
-      ];
+  const layers = report.layers.map(({ index, name }) => [index, name] as const);
   return (
     <div class="stack tight">
       <StackedBars
-        title={events ? `By instruction class${scope}` : `Cycles by instruction class${scope}`}
-        label={events ? "Energy by instruction class" : "Cycles by instruction class"}
-        unit={events ? "J" : ""}
-        stacks={stacks}
-        parts={parts}
-        text={events ? joules : integer}
+        {...chart}
+        title={`${title}${scope}`}
+        label={title}
         share={false}
-        tools={<LayerPicker report={report} layer={layer} />}
+        tools={
+          <Select<number | null>
+            quiet
+            label="Layer"
+            value={layer}
+            options={[[null, "All layers"], ...layers]}
+            onPick={(index) => navigate({ item: index === null ? null : layerItem(index) })}
+          />
+        }
         data={
           <Table
             caption="By instruction class"
             file="by-class"
             columns={columns}
-            rows={stacks}
+            rows={classes.stacks}
             rowKey={(row) => row.name}
             head="name"
             bare
           />
         }
       />
-      <p class="muted">
-        {events
-          ? "Each component is split as the events that it pays for: searched rows, written bits, shifted bits. Control, movement and leakage belong to no class."
-          : "Energies by class need counted events: give the report a run (apc report run.json). Cycles are those of the schedule, of the longest tile of every wave."}
-      </p>
+      <p class="muted">{about}</p>
     </div>
   );
+}
+
+function energyClasses(report: Summary, layer: number | null): Classes | null {
+  const events = counted(report, layer);
+  if (!events) return null;
+  return {
+    title: "Energy by instruction class",
+    unit: "J",
+    stacks: energyStacks(energyByClass(events)),
+    parts: CLASS_PARTS.map((name) => ({ name, colour: partColour(name) })),
+    text: joules,
+    columns: [NAME, ...energyColumns<Row>(CLASS_PARTS, (row) => row.parts)],
+    about:
+      "Each component is split as the events that it pays for: searched rows, written bits, shifted bits. Control, " +
+      "movement and leakage belong to no class.",
+  };
+}
+
+function cycleClasses(report: Summary, layer: number | null): Classes {
+  return {
+    title: "Cycles by instruction class",
+    unit: "",
+    stacks: cycleStacks(report, layer),
+    parts: [{ name: "cycles", colour: "var(--c1)" }],
+    text: integer,
+    columns: [NAME, { key: "cycles", title: "cycles", value: (row) => row.parts["cycles"] ?? 0, bar: true }],
+    about:
+      "Energies by class need counted events: give the report a run (apc report run.json). Cycles are those of the " +
+      "schedule, of the longest tile of every wave.",
+  };
 }
 
 type Row = { name: string; parts: Joules };
@@ -176,23 +176,4 @@ function cycleStacks(report: Summary, layer: number | null): Row[] {
     name,
     parts: { cycles },
   }));
-}
-
-function LayerPicker({ report, layer }: { report: Summary; layer: number | null }) {
-  return (
-    <label>
-      <span class="hidden">Layer</span>
-      <select
-        value={layer ?? ""}
-        onChange={(event) => navigate({ item: event.currentTarget.value ? `layer${event.currentTarget.value}` : null })}
-      >
-        <option value="">All layers</option>
-        {report.layers.map(({ index, name }) => (
-          <option key={index} value={index}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
 }

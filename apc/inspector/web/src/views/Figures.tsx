@@ -1,5 +1,6 @@
 /** Every figure that a price was computed with, and where it comes from. */
 
+import { Select } from "../components/Select";
 import { type Column, Table } from "../components/Table";
 import { integer, withUnit } from "../model/format";
 import { type Figure, summary } from "../payload";
@@ -27,12 +28,15 @@ const COLUMNS: Column<Figure>[] = [
   { key: "note", title: "note", value: (figure) => figure.note, wrap: true },
 ];
 
+const ALL = "all";
+
 export function Figures() {
   const { figures, target } = summary();
   const backends = [...new Set(figures.map((figure) => figure.backend))];
   const chosen = backends.find((name) => name === route.value.item) ?? (route.value.item === ALL ? ALL : target.name);
   const rows = chosen === ALL ? figures : figures.filter((figure) => figure.backend === chosen);
   const assumed = rows.filter((figure) => figure.assumed).length;
+  const choices = [...backends.map((name) => [name, name] as const), [ALL, "All targets"] as const];
   const columns = COLUMNS.filter(
     ({ key }) => (key !== "note" || rows.some((figure) => figure.note)) && (key !== "backend" || chosen === ALL),
   );
@@ -55,23 +59,13 @@ export function Figures() {
         filter
         tools={
           backends.length > 1 && (
-            <label>
-              <span class="hidden">Target</span>
-              <select value={chosen} onChange={(event) => navigate({ item: event.currentTarget.value })}>
-                {backends.map((name) => (
-                  <option key={name}>{name}</option>
-                ))}
-                <option value={ALL}>All targets</option>
-              </select>
-            </label>
+            <Select quiet label="Target" value={chosen} options={choices} onPick={(item) => navigate({ item })} />
           )
         }
       />
     </div>
   );
 }
-
-const ALL = "all";
 
 function valueText({ value, unit }: Figure): string {
   if (typeof value === "boolean") return value ? "yes" : "no";

@@ -6,17 +6,17 @@ import { CopyButton } from "../components/CopyButton";
 import { GraphCanvas } from "../components/GraphCanvas";
 import { NodeFacts } from "../components/NodeFacts";
 import { Segmented } from "../components/pieces";
-import { totalOf } from "../model/costs";
+import { total } from "../model/costs";
 import { picture } from "../model/graph";
 import { type LayerFacts, summary } from "../payload";
-import { navigate, route } from "../state";
+import { layerOf, navigate, route } from "../state";
 
 const MEASURES = { cycles: "Cycles", energy: "Energy", plain: "None" } as const;
 const DETAIL = { layers: "Layers", tensors: "Layers and tensors" } as const;
 /** Above so many nodes the first look is at layers only. */
 const MANY_NODES = 40;
 
-export type Measure = keyof typeof MEASURES;
+type Measure = keyof typeof MEASURES;
 
 export function Graph() {
   const report = summary();
@@ -62,14 +62,14 @@ export function Graph() {
 }
 
 function select(id: string): void {
-  const layer = /^layer(\d+)$/.exec(id)?.[1];
-  navigate({ item: id, ...(layer && { layer: Number(layer) }) });
+  const layer = layerOf(id);
+  navigate({ item: id, ...(layer !== null && { layer }) });
 }
 
 /** Each layer's share of the network's cycles or energy. */
 function layerShares(layers: LayerFacts[], measure: Measure): number[] {
   if (measure === "plain") return [];
-  const of = (layer: LayerFacts) => (measure === "cycles" ? layer.cycles : (layer.energy_J["total"] ?? 0));
-  const all = measure === "cycles" ? totalOf(layers, "cycles") : layers.reduce((sum, layer) => sum + of(layer), 0);
-  return layers.map((layer) => of(layer) / (all || 1));
+  const costs = layers.map((layer) => (measure === "cycles" ? layer.cycles : (layer.energy_J["total"] ?? 0)));
+  const all = total(costs) || 1;
+  return costs.map((cost) => cost / all);
 }

@@ -1,12 +1,14 @@
 /** The first view: what the program is, what it costs, where to look. */
 
+import { EnergyBar } from "../components/EnergyBar";
 import { LayersTable } from "../components/LayersTable";
-import { Command, Facts, Go, partColour, ShareBar } from "../components/pieces";
+import { Command, Facts, Go, ShareBar } from "../components/pieces";
 import { RunFacts } from "../components/RunFacts";
 import { Verdict } from "../components/Verdict";
 import { comparison } from "../model/comparison";
-import { biggestCosts, networkEnergy, programFile, ranked, shapeText, summed, total, totalOf } from "../model/costs";
-import { bytes, count, integer, percent, si } from "../model/format";
+import { programFile, quoted } from "../model/commands";
+import { biggestCosts, networkEnergy, ranked, shapeText, summed, total, totalOf } from "../model/costs";
+import { bytes, count, integer, joules, percent, seconds, si } from "../model/format";
 import { type Summary, summary } from "../payload";
 
 export function Overview() {
@@ -25,16 +27,7 @@ export function Overview() {
       </header>
       <KeyFigures report={report} />
       <div class="columns">
-        <section class="panel stack">
-          <h2>Where the cost is</h2>
-          <Biggest report={report} />
-          <h3>Energy by component</h3>
-          <EnergyShare report={report} />
-          <h3>Cycles by instruction class</h3>
-          <CycleShare report={report} />
-          <h3>Where to look next</h3>
-          <Next report={report} />
-        </section>
+        <WhereTheCostIs report={report} />
         <section class="panel stack">
           <h2>What was compiled</h2>
           <Provenance report={report} />
@@ -50,6 +43,21 @@ export function Overview() {
       </div>
       <LayersTable report={report} />
     </div>
+  );
+}
+
+function WhereTheCostIs({ report }: { report: Summary }) {
+  return (
+    <section class="panel stack">
+      <h2>Where the cost is</h2>
+      <Biggest report={report} />
+      <h3>Energy by component</h3>
+      <EnergyBar label="Energy by component" energy_J={networkEnergy(report)} components={report.energy.components} />
+      <h3>Cycles by instruction class</h3>
+      <CycleShare report={report} />
+      <h3>Where to look next</h3>
+      <Next report={report} />
+    </section>
   );
 }
 
@@ -73,41 +81,28 @@ export function EnergySource({ report }: { report: Summary }) {
   );
 }
 
-function KeyFigures({ report }: { report: Summary }) {
-  const { layers } = report;
-  const latency_s = totalOf(layers, "latency_s");
-  const energy_J = report.energy.total_J;
-  const figures: [string, string, string, number][] = [
-    ["Energy per image", si(energy_J, "J"), report.energy.estimate ? "estimate" : "counted", energy_J],
-    ["Latency of an image", si(latency_s, "s"), `${si(1 / latency_s, "", 3)} images/s, one at a time`, latency_s],
-    [
-      "Cycles",
-      integer(totalOf(layers, "cycles")),
-      `${si(report.target.timing.cycle_s, "s")} each`,
-      totalOf(layers, "cycles"),
-    ],
-    [
-      "Instructions",
-      integer(totalOf(layers, "instructions")),
-      bytes(totalOf(layers, "encoded_bits") / 8),
-      totalOf(layers, "instructions"),
-    ],
-    [
-      "Additions",
-      integer(totalOf(layers, "adds")),
-      `${integer(totalOf(layers, "bit_adds"))} bit additions`,
-      totalOf(layers, "adds"),
-    ],
-    [
-      "Arrays at most",
-      integer(Math.max(...layers.map((layer) => layer.arrays))),
-      `of ${integer(report.target.arrays)}, ${report.target.rows}×${report.target.columns}`,
-      Math.max(...layers.map((layer) => layer.arrays)),
-    ],
+/** [what, in short, about it, exactly] */
+type KeyFigure = [string, string, string, number];
+
+function keyFigures({ layers, energy, target }: Summary): KeyFigure[] {
+  const [latency_s, cycles, adds] = [totalOf(layers, "latency_s"), totalOf(layers, "cycles"), totalOf(layers, "adds")];
+  const instructions = totalOf(layers, "instructions");
+  const arrays = Math.max(0, ...layers.map((layer) => layer.arrays));
+  const rate = latency_s > 0 ? `${si(1 / latency_s, "")} images/s, one at a time` : "";
+  return [
+    ["Energy per image", joules(energy.total_J), energy.estimate ? "estimate" : "counted", energy.total_J],
+    ["Latency of an image", seconds(latency_s), rate, latency_s],
+    ["Cycles", integer(cycles), `${seconds(target.timing.cycle_s)} each`, cycles],
+    ["Instructions", integer(instructions), bytes(totalOf(layers, "encoded_bits") / 8), instructions],
+    ["Additions", integer(adds), `${integer(totalOf(layers, "bit_adds"))} bit additions`, adds],
+    ["Arrays at most", integer(arrays), `of ${integer(target.arrays)}, ${target.rows}×${target.columns}`, arrays],
   ];
+}
+
+function KeyFigures({ report }: { report: Summary }) {
   return (
     <dl class="key-figures">
-      {figures.map(([name, value, about, exact]) => (
+      {keyFigures(report).map(([name, value, about, exact]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd title={String(exact)}>{value}</dd>
@@ -134,17 +129,6 @@ function Biggest({ report }: { report: Summary }) {
       ))}
     </ol>
   );
-}
-
-function EnergyShare({ report }: { report: Summary }) {
-  const energy = networkEnergy(report);
-  const parts = report.energy.components.map((name) => ({
-    name,
-    value: energy[name] ?? 0,
-    text: si(energy[name] ?? 0, "J"),
-    colour: partColour(name),
-  }));
-  return <ShareBar label="Energy by component" parts={parts} />;
 }
 
 const CLASS_COLOURS = ["--c1", "--c2", "--c3", "--c5", "--c4"];
@@ -199,7 +183,7 @@ function Provenance({ report }: { report: Summary }) {
 
 function Next({ report }: { report: Summary }) {
   const file = programFile(report);
-  const layer = biggestCosts(report)[0]?.layer?.name ?? "0";
+  const layer = quoted(biggestCosts(report)[0]?.layer?.name ?? "0");
   return (
     <div class="stack tight">
       <Command line={`apc inspect ${file} --layer ${layer} --level histogram`} />

@@ -1,4 +1,4 @@
-/** When everything happens: the layers one after the other, what happens inside one of them, and how many arrays work. */
+/** When everything happens: the layers one after the other, the inside of one of them, how many arrays work. */
 
 import { useState } from "preact/hooks";
 
@@ -7,10 +7,10 @@ import { along } from "../components/keys";
 import { LayerTimeline } from "../components/LayerTimeline";
 import { Legend, Segmented } from "../components/pieces";
 import { Axis, Track } from "../components/Tracks";
-import { percent, si, tick } from "../model/format";
+import { percent, seconds, tick } from "../model/format";
 import { chosenLayer, layerBars, PHASE_KINDS, ticks } from "../model/time";
-import { type LayerFacts, type Summary, summary } from "../payload";
-import { navigate, route } from "../state";
+import { type LayerFacts, type Summary, summary, type TimelineLayer } from "../payload";
+import { layerItem, navigate, route } from "../state";
 
 export function Timeline() {
   const report = summary();
@@ -37,32 +37,24 @@ export function Timeline() {
   );
 }
 
+const ORDERS = { time: "As they run", cost: "Longest first" } as const;
+
 function Layers({ report, chosen }: { report: Summary; chosen: LayerFacts | undefined }) {
-  const [order, setOrder] = useState<"time" | "cost">("time");
-  const end = Math.max(1, ...report.timeline.map((entry) => entry.start_cycle + entry.cycles));
-  const marks = ticks(0, end);
-  const seconds = (cycles: number) => si(cycles * report.target.timing.cycle_s, "s");
-  const entries =
-    order === "time" ? report.timeline : [...report.timeline].sort((one, other) => other.cycles - one.cycles);
+  const [order, setOrder] = useState<keyof typeof ORDERS>("time");
+  const { cycle_s } = report.target.timing;
+  const length = Math.max(1, ...report.timeline.map((entry) => entry.start_cycle + entry.cycles));
+  const axis = { start: 0, length, marks: ticks(0, length) };
+  const entries = [...report.timeline];
+  if (order === "cost") entries.sort((one, other) => other.cycles - one.cycles);
   return (
     <div class="stack tight">
       <div class="row between">
         <h2>Layers</h2>
-        <Segmented
-          legend="Order of the layers"
-          options={{ time: "As they run", cost: "Longest first" }}
-          value={order}
-          onChange={setOrder}
-        />
+        <Segmented legend="Order of the layers" options={ORDERS} value={order} onChange={setOrder} />
       </div>
       <div class="gantt-row head">
         <span />
-        <Axis
-          start={0}
-          length={end}
-          marks={marks}
-          text={(cycles) => tick(cycles * report.target.timing.cycle_s, "s")}
-        />
+        <Axis {...axis} text={(cycles) => tick(cycles * cycle_s, "s")} />
         <span />
       </div>
       <div
@@ -71,25 +63,37 @@ function Layers({ report, chosen }: { report: Summary; chosen: LayerFacts | unde
         aria-label="Layers; arrow keys go along them, Enter opens one"
         onKeyDown={(event) => along(event, "button")}
       >
-        {entries.map((entry) => {
-          const layer = report.layers[entry.layer]!;
-          return (
-            <button
-              key={entry.layer}
-              type="button"
-              class="gantt-row"
-              aria-pressed={layer === chosen}
-              onClick={() => navigate({ layer: layer.index, item: `layer${layer.index}` })}
-            >
-              <span class="gantt-name">{layer.name}</span>
-              <Track bars={layerBars(entry)} start={0} length={end} marks={marks} />
-              <span class="gantt-figure">
-                {seconds(entry.cycles)} <span class="muted">{percent(entry.cycles / end)}</span>
-              </span>
-            </button>
-          );
-        })}
+        {entries.map((entry) => (
+          <LayerRow key={entry.layer} entry={entry} report={report} chosen={chosen?.index === entry.layer} {...axis} />
+        ))}
       </div>
     </div>
+  );
+}
+
+interface LayerRowProps {
+  entry: TimelineLayer;
+  report: Summary;
+  chosen: boolean;
+  start: number;
+  length: number;
+  marks: number[];
+}
+
+function LayerRow({ entry, report, chosen, ...axis }: LayerRowProps) {
+  const { layer, cycles } = entry;
+  return (
+    <button
+      type="button"
+      class="gantt-row"
+      aria-pressed={chosen}
+      onClick={() => navigate({ layer, item: layerItem(layer) })}
+    >
+      <span class="gantt-name">{report.layers[layer]?.name ?? layer}</span>
+      <Track bars={layerBars(entry)} {...axis} />
+      <span class="gantt-figure">
+        {seconds(cycles * report.target.timing.cycle_s)} <span class="muted">{percent(cycles / axis.length)}</span>
+      </span>
+    </button>
   );
 }
