@@ -16,11 +16,11 @@ Compares two programs: their models, target figures, level and passes, and then,
 instructions, additions, searches, written bits, shifts, cycles and energy for one image. It shows what a pass, an
 option or a figure of the target changed, and where.
 
-Ratios are B / A: 0.90x means that B takes a tenth less, = that both take the same. A layer marked * decides: with the others so marked it makes
-up most of the differences of energy. Layers that are the same in both are counted, not listed. Below the table stands
-what changed in how layers are laid out: tiles, arrays, columns, and where their sums lie, and the first instruction
-that differs in each of the first layers (--json: in every layer). Written bits and energies are
-estimates, of bits that switch independently; all other counts are exact.
+Ratios are B / A: 0.90x means that B takes a tenth less, = that both take the same. A layer marked * decides: with the
+others so marked it makes up most of the differences of energy. Layers that are the same in both are counted, not
+listed. Below the table stands what changed in how layers are laid out: tiles, arrays, columns, and where their sums
+lie, and the first instruction that differs in each of the first layers (--json: in every layer). Written bits and
+energies are estimates, of bits that switch independently; all other counts are exact.
 """
 EXAMPLES = (
     ("the same network without optimising passes", "apc compile digits.onnx -O0 -o plain.apc"),

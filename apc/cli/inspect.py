@@ -19,11 +19,12 @@ DESCRIPTION = """
 Shows what a compiled program is made of. Without options: a summary on one screen, with the biggest costs and where to
 look next. --level chooses something else.
 
-layers: exact counts of every layer, and what its energy is estimated at; with --layer of one, and its phases. macro: instructions, one a line, with the name
-and place of each operand (which activation, accumulator or temporary it is), the interval of the integers that they
-leave, cycles, search and write passes and shift steps. micro: the same instructions with every micro-operation. dag:
-the adder DAG of a stretch of instructions. histogram: what the energy is made of (an estimate), instruction classes,
-passes and shift distances, of all layers or of one. graph: the dataflow between layers. docs/inspect.md explains how to read a listing.
+layers: exact counts of every layer, and what its energy is estimated at; with --layer of one, and its phases. macro:
+instructions, one a line, with the name and place of each operand (which activation, accumulator or temporary it is),
+the interval of the integers that they leave, cycles, search and write passes and shift steps. micro: the same
+instructions with every micro-operation. dag: the adder DAG of a stretch of instructions. histogram: what the energy is
+made of (an estimate), instruction classes, passes and shift distances, of all layers or of one. graph: the dataflow
+between layers. docs/inspect.md explains how to read a listing.
 
 Of macro, micro and dag, --layer and --tile choose the tile, and --range, --phase or --group its instructions. --grep
 finds instructions by what is printed of them, in all layers or in those that --layer names; --sort shows those with
@@ -62,9 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", choices=_LEVELS, help="what to show (default: a summary)")
     chosen = parser.add_argument_group("which instructions")
     chosen.add_argument(
-        "--layer", metavar="L", help="name or number of a layer (default: the first); with --grep and --sort a pattern too"
+        "--layer",
+        metavar="L",
+        help="name or number of a layer (default: the first); with --grep and --sort a pattern too",
     )
-    chosen.add_argument("--tile", metavar="T", type=int, help="tile of the layer (default: 0; with --grep and --sort: all)")
+    chosen.add_argument(
+        "--tile", metavar="T", type=int, help="tile of the layer (default: 0; with --grep and --sort: all)"
+    )
     chosen.add_argument("--range", metavar="A:B", help="instructions A to B - 1 of the tile")
     chosen.add_argument("--phase", metavar="NAME", help='a phase of the tile, such as "sum 0"')
     chosen.add_argument("--group", metavar="G", type=int, help='phases "load G" and "sum G" of the tile')

@@ -134,7 +134,9 @@ def show_sorted(program: Program, args: argparse.Namespace, style: str) -> None:
 
     key = SORTED_BY[args.sort]
     with progress("counting") as update:
-        found, total = most(program, matching_layers(program, args.layer), args.tile, key, args.limit or MATCHES, update)
+        found, total = most(
+            program, matching_layers(program, args.layer), args.tile, key, args.limit or MATCHES, update
+        )
         listed = [
             {"layer": tile.window.layer.name, "tile": tile.window.tile_index, **record}
             for tile in found

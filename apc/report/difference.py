@@ -12,7 +12,7 @@ import numpy as np
 from apc.accounting import Accounts, LayerStatics
 from apc.options import Progress, silent
 from ir.disassembler import instruction_lines
-from ir.isa import GATHERING, R_ACROSS, R_FRESH, SUMMING, Op, gather_index
+from ir.isa import GATHERING, R_ACROSS, R_FRESH, RECORD, SUMMING, Op, gather_index
 from ir.operand_text import PAIRS, SINGLES
 from ir.program import GATHER, LayerProgram, Program, Tile
 
@@ -28,6 +28,9 @@ MEASURES = (
 """What is compared of every layer and of the whole, for one image; names as in `apc compile --json`."""
 DECIDING_SHARE = 0.8
 """The layers that decide are the fewest whose differences of energy make up so much of all differences."""
+
+
+_NO_TILE = Tile(np.zeros(0, RECORD), np.zeros(0, np.int64), np.zeros(0, GATHER))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +192,7 @@ def _first_difference(a: LayerProgram, b: LayerProgram) -> dict[str, Any] | None
     """The first instruction that is not the same in both: its tile, address, and assembly in each (None: the tile ends
     before it, or the layer has no such tile); None where there is none."""
     for number in range(max(len(a.tiles), len(b.tiles))):
-        tiles = [layer.tiles[number] if number < len(layer.tiles) else Tile.empty() for layer in (a, b)]
+        tiles = [layer.tiles[number] if number < len(layer.tiles) else _NO_TILE for layer in (a, b)]
         address = _first_other(*tiles)
         if address is not None:
             texts = [next(instruction_lines(tile, address, address + 1), None) for tile in tiles]
@@ -211,10 +214,11 @@ def _first_other(a: Tile, b: Tile) -> int | None:
 def _resolved(tile: Tile, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """The first ``stop`` records without their places in the tables, and what stands there, int64[stop, 4]."""
     records = tile.instructions[:stop].copy()
-    used = np.zeros((stop, len(GATHER)), np.int64)
     gathering, first = np.isin(records["op"], GATHERING), records["imm"].astype(np.int64)
     gathered = tile.gathers[gather_index(records[gathering])]
-    for column, name in enumerate(gathered.dtype.names or ()):
+    names = gathered.dtype.names or ()
+    used = np.zeros((stop, len(names)), np.int64)
+    for column, name in enumerate(names):
         used[gathering, column] = gathered[name]
     for column, ops in enumerate(((*SINGLES, *PAIRS), PAIRS)):
         taking = np.isin(records["op"], ops)

@@ -18,7 +18,7 @@ from ir.errors import UserError
 from ir.expand import operand_fields
 from ir.isa import GATHERING, R_FRESH, SUMMING, Field, Op
 from ir.operand_text import PAIRS, SINGLES
-from ir.program import Program, Tile
+from ir.program import Program, StoredTensor, Tile
 from ir.values import Kind
 from ir.values_kernels import wrap
 

@@ -143,8 +143,8 @@ def _lines(histograms: Histograms, title: str, ascii_only: bool) -> Iterator[str
     yield f"{title}: {instructions:,} instructions, {cycles:,} cycles"
     if cycles != histograms.image_cycles:
         yield (
-            f"an image takes {histograms.image_cycles:,} cycles: tiles run side by side where there are arrays for "
-            "them; here the cycles of each count once"
+            f"an image takes {histograms.image_cycles:,} cycles, as tiles run side by side and outputs are read out; "
+            "below, each tile counts once"
         )
     yield from _energy_lines(histograms.energy_J, ascii_only)
     yield ""

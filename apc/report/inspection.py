@@ -41,7 +41,7 @@ def find_layer(program: Program, wanted: str) -> int:
         return int(wanted)
     alike = get_close_matches(wanted, names, n=1)
     meant = f"; did you mean {alike[0]}?" if alike else ""
-    raise UserError(f"there is no layer {wanted!r}{meant} (`apc inspect OUT.apc --level layers` lists names and numbers)")
+    raise UserError(f"there is no layer {wanted!r}{meant} (`apc inspect OUT.apc --level layers` lists them)")
 
 
 def find_tile(layer: LayerProgram, number: int) -> Tile:

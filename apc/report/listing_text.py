@@ -71,8 +71,8 @@ def ranked_lines(records: Sequence[dict[str, Any]], key: str, total: int, width:
     """The same of records with their ``layer`` and ``tile``, without phases: those of ``total`` instructions with the
     largest ``key``, which is shown whatever the width."""
     yield from _fitted(records, width, next(name for name, of in _COUNTS.items() if of == key))
-    more = f", {total - len(records)} have less: --limit shows more" if total > len(records) else ""
-    yield f"; the {len(records)} with most {key.replace('_', ' ')} of {total} instructions{more}"
+    more = f", {total - len(records):,} have less: --limit shows more" if total > len(records) else ""
+    yield f"; the {len(records)} with most {key.replace('_', ' ')} of {total:,} instructions{more}"
 
 
 def _fitted(records: Sequence[dict[str, Any]], width: int | None, shown: str | None = None) -> Iterator[str]:
@@ -97,18 +97,18 @@ def _laid_out(records: Sequence[dict[str, Any]], view: _View) -> tuple[list[str]
     heading = [*where, "op", *("r", "a", "b", "")[:most]] + ["interval"] * view.interval + list(view.counts)
     rows = []
     for record, named in zip(records, operands, strict=True):
-        row = [*_address(record, view), record["opcode"], *named, *[""] * (most - len(named))]
+        row = [*_address(record), record["opcode"], *named, *[""] * (most - len(named))]
         row += [interval_text(record["interval"])] * view.interval
         rows.append(row + [str(record[_COUNTS[count]]) for count in view.counts])
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     return heading, rows, widths
 
 
-def _address(record: Mapping[str, Any], view: _View) -> list[str]:
+def _address(record: Mapping[str, Any]) -> list[str]:
     address = f"0x{record['address']:04x}"
     if "layer" not in record:
         return [f"  {address}"]
-    return [f"  {shortened(record['layer'], view.longest)}", str(record["tile"]), address]
+    return [f"  {record['layer']}", str(record["tile"]), address]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: int) -> str:

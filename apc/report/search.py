@@ -20,7 +20,6 @@ from ir.disassembler import instruction_lines
 from ir.errors import UserError
 from ir.program import Program, Tile
 
-
 SORTED_BY = {
     "cycles": "cycles",
     "searches": "search_passes",
@@ -124,7 +123,9 @@ def _windows(program: Program, layers: Sequence[int], tile: int | None) -> Itera
     """All tiles of the layers, or those of them that have the given ``tile``. Raises UserError where none has it."""
     having = [index for index in layers if tile is None or 0 <= tile < len(program.layers[index].tiles)]
     if layers and not having:
-        raise UserError(f"none of the layers searched has a tile {tile}: `apc inspect OUT.apc --level layers` counts them")
+        raise UserError(
+            f"none of the layers searched has a tile {tile}: `apc inspect OUT.apc --level layers` counts them"
+        )
     for index in having:
         layer = program.layers[index]
         for number in range(len(layer.tiles)) if tile is None else [tile]:

@@ -99,7 +99,14 @@ def test_json_follows_its_schema(program: str, layer: str, capsys: pytest.Captur
     [
         (["--output", "2"], "--output 2: layer every computes the channels 0 to 1"),
         (["--output", "-1"], "--output -1: layer every computes the channels 0 to 1"),
-        (["--output", "0", "--layer", "fc"], "there is no layer 'fc': give a name or number that `apc inspect` lists"),
+        (
+            ["--output", "0", "--layer", "fc"],
+            "there is no layer 'fc' (`apc inspect OUT.apc --level layers` lists them)",
+        ),
+        (
+            ["--output", "0", "--layer", "evry"],
+            "there is no layer 'evry'; did you mean every? (`apc inspect OUT.apc --level layers` lists them)",
+        ),
         (["--output", "0", "--depth", "-1"], "--depth -1: must not be negative"),
     ],
 )

@@ -32,6 +32,7 @@ def program(tmp_path: Path) -> str:
         (["--level", "histogram"], "histogram"),
         (["--level", "histogram", "--layer", "conv"], "histogram"),
         (["--grep", "add"], "grep"),
+        (["--sort", "writes"], "sort"),
         (["--level", "graph"], "graph"),
         (["--level", "dag", "--layer", "every"], "dag"),
         (["--level", "macro", "--layer", "1"], "macro"),
@@ -86,6 +87,23 @@ def test_matches_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> No
     ]
     assert main(["inspect", program, "--layer", "e*", "--tile", "0", "--grep", "every", "--json"]) == 0
     assert [match["address"] for match in json.loads(capsys.readouterr().out)["matches"]] == [10, 11]
+
+
+def test_most_of_something(program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["inspect", program, "--level", "macro", "--sort", "shifts", "--limit", "3"]
+    assert main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    steps = [match["shift_steps"] for match in document["matches"]]
+    assert (document["key"], document["total"], len(steps)) == ("shift_steps", 29, 3)
+    assert steps == sorted(steps, reverse=True)
+    for width in (70, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main(arguments) == 0
+        heading, *lines, last = capsys.readouterr().out.splitlines()
+        column = heading.split().index("shift") - len(heading.split())
+        assert heading.split()[:4] == [";", "layer", "tile", "address"]
+        assert [line.split()[column] for line in lines] == list(map(str, steps))
+        assert last == "; the 3 with most shift steps of 29 instructions, 26 have less: --limit shows more"
 
 
 def test_a_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +170,14 @@ def test_phases_and_the_hint_how_to_see_more(program: str, capsys: pytest.Captur
         (["--grep", "x", "--range=1:2"], "--grep searches whole tiles at --level macro"),
         (["--grep", "x", "--level", "micro"], "--grep searches whole tiles at --level macro"),
         (["--grep", "x", "--layer", "y*"], "there is no layer 'y*'"),
-        (["--grep", "x", "--limit", "0"], "--limit 0: show at least one match"),
+        (["--grep", "x", "--limit", "0"], "--limit 0: show at least one instruction"),
+        (
+            ["--level", "macro", "--limit", "4"],
+            "--limit counts what --grep or --sort shows: give one of them",
+        ),
+        (["--grep", "x", "--sort", "cycles"], "--grep and --sort exclude each other"),
+        (["--sort", "cycles", "--phase", "sum 0"], "--sort searches whole tiles at --level macro"),
+        (["--sort", "cycles", "--tile", "2"], "none of the layers searched has a tile 2"),
         (["--format", "html", "--layer", "conv"], "--format html shows the whole program"),
         (["-o", "x.html"], "-o names the page of --format html"),
         (["--level", "graph", "--phase", "gather"], "choose instructions"),

@@ -151,9 +151,10 @@ _COLUMNS = """() => {
 }"""
 
 
-def test_every_column_of_the_listing_is_in_sight(page_of_run: Path, browser: Browser) -> None:
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_every_column_of_the_listing_is_in_sight(width: int, page_of_run: Path, browser: Browser) -> None:
     """Beside the map, each below its head, whatever the layer's names."""
-    with visit(browser, page_of_run, width=1440) as page:
+    with visit(browser, page_of_run, width=width) as page:
         for layer in range(len(facts_of(page_of_run)["layers"])):
             show(page, "microcode", f"?layer={layer}&address=0x100000")
             grid(page).and_(page.get_by_label(f"Instructions of layer {layer},")).wait_for()
@@ -229,6 +230,64 @@ def test_the_listing_is_a_grid_of_all_rows(page_of_run: Path, browser: Browser) 
         goes_to(page, last - 1)
         page.keyboard.press("Home")
         goes_to(page, 0)
+
+
+def test_the_keys_of_the_microcode_work_wherever_the_reader_is(page_of_run: Path, browser: Browser) -> None:
+    tile = facts_of(page_of_run)["layers"][1]["tiles"][0]
+    last, second = tile["instructions"] - 1, tile["phases"][1][1]
+    with visit(browser, page_of_run) as page:
+        show(page, "microcode", "?layer=1")
+        expect(selected(page)).to_contain_text("0x0000")
+        expect(grid(page)).not_to_be_focused()
+        for key, address in {"End": last, "Home": 0, "]": second, "[": 0}.items():
+            page.keyboard.press(key)
+            expect(selected(page)).to_contain_text(f"0x{address:04x}")
+        page.keyboard.press("g")
+        expect(page.get_by_role("textbox", name="Go to")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(grid(page)).to_be_focused()
+        page.get_by_role("button", name="Fullest").focus()
+        page.keyboard.press("/")
+        box = page.get_by_role("searchbox", name="Search")
+        expect(box).to_be_focused()
+        page.keyboard.type("add n")  # in a field they are letters; nothing has this text
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("search").get_by_role("status")).to_have_text("0 found")
+        expect(box).to_be_focused()
+        box.fill("gather")
+        page.keyboard.press("Enter")
+        expect(grid(page)).to_be_focused()
+        for key, count in {"n": 2, "N": 1}.items():
+            page.keyboard.press(key)
+            expect(page.get_by_role("search").get_by_role("status")).to_contain_text(f"{count} of ")
+
+
+def test_a_place_that_is_not_there_is_said(page_of_run: Path, browser: Browser) -> None:
+    layers = facts_of(page_of_run)["layers"]
+    beyond = layers[1]["instructions"]
+    with visit(browser, page_of_run) as page:
+        notice = page.get_by_role("status").and_(page.locator("main > *"))
+        for query, said in {
+            "?layer=1": "",
+            f"?layer=1&address={beyond:#x}": f"0x0 to {beyond - 1:#x}",
+            "?layer=1&address=zzz": f"0x0 to {beyond - 1:#x}",
+            "?layer=99": f"0 to {len(layers) - 1}",
+            "?layer=1&tile=7": "no such tile",
+            "?layer=1&address=0x1": "",
+        }.items():
+            show(page, "microcode", query)
+            expect(notice).to_have_text(re.compile(said) if said else "")
+        for text in ("zzz", f"{beyond:x}"):
+            page.get_by_role("textbox", name="Go to").fill(text)
+            page.keyboard.press("Enter")
+            expect(notice).to_contain_text(f"“{text}”: There is no such instruction")
+            expect(selected(page)).to_contain_text("0x0001")
+        page.get_by_role("textbox", name="Go to").fill("0x2")
+        page.keyboard.press("Enter")
+        expect(notice).to_have_text("")
+        page.evaluate("location.hash = '#/nowhere'")
+        expect(notice).to_contain_text("no view “nowhere”")
+        expect(page.locator("main.view-overview")).to_be_visible()
 
 
 def test_the_keyboard_alone_reaches_every_view(page_of_run: Path, browser: Browser) -> None:

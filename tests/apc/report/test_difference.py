@@ -7,13 +7,16 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import apc
 from apc.report.compilation import compile_report
 from apc.report.difference import DECIDING_SHARE, MEASURES, difference
-from apc.report.difference_text import items
+from apc.report.difference_text import _ratio, items
+from ir.disassembler import instruction_lines
+from ir.operand_text import PAIRS, SINGLES
 from ir.program import Program
 from tests.programs import tiny_program
 from tests.workspace import DIGITS
@@ -87,6 +90,36 @@ def test_one_constant_is_found() -> None:
     assert [row["same"] for row in found["layers"]] == [True, False]
 
 
+def test_the_first_instruction_that_differs() -> None:
+    """Told by what an instruction does: where its constants and gathers stand in the tables makes no difference."""
+    moved = tiny_program()
+    tile = moved.layers[1].tiles[0]
+    tile.constants = np.concatenate([[77], tile.constants])
+    tile.instructions["imm"][np.isin(tile.instructions["op"], (*SINGLES, *PAIRS))] += 1
+    assert [row["first_difference"] for row in difference(tiny_program(), moved)["layers"]] == [None, None]
+    tile.constants[-1] += 1
+    (row,) = [row for row in difference(tiny_program(), moved)["layers"] if row["first_difference"]]
+    found, codes = row["first_difference"], [tiny_program().layers[1].tiles[0], tile]
+    texts = [list(instruction_lines(code, 0, len(code.instructions))) for code in codes]
+    first = next(i for i, (a, b) in enumerate(zip(*texts, strict=True)) if a != b)
+    assert (found["tile"], found["address"]) == (0, first)
+    assert [found["a"], found["b"]] == [text[first].split(maxsplit=1)[1] for text in texts]
+
+
+def test_a_tile_that_only_one_has() -> None:
+    fewer = tiny_program()
+    fewer.layers[0].tiles = fewer.layers[0].tiles[:1]
+    fewer.tensors[1].fields["tile"] = 0
+    found = difference(tiny_program(), fewer)["layers"][0]["first_difference"]
+    assert (found["tile"], found["address"], found["b"]) == (1, 0, None) and found["a"]
+
+
+def test_ratios() -> None:
+    pairs = [(3, 3), (50, 51), (1, 2700), (1000, 1), (0, 5)]
+    ratios = [_ratio({"a": a, "b": b, "ratio": b / a if a else None}) for a, b in pairs]
+    assert ratios == ["=", "1.02x", "2,700x", "0.0010x", "new"]
+
+
 def test_a_field_that_moved_is_found() -> None:
     other = tiny_program()
     other.tensors[2].fields["width"][1] -= 1
@@ -137,19 +170,22 @@ the same model, the same target
 level: O0 -> O2
 one image                      A        B  B / A
 ────────────────────────────────────────────────
-instructions                  29       28  0.966
-additions                      9        7  0.778
-search passes                571      467  0.818
-written bits (estimate)    1,577    1,528  0.969
-shift steps                  664      598  0.901
-cycles                     3,487    2,847  0.816
-energy (estimate)        30.6 nJ  27.8 nJ   0.91
+instructions                  29       28  0.97x
+additions                      9        7  0.78x
+search passes                571      467  0.82x
+written bits (estimate)    1,577    1,528  0.97x
+shift steps                  664      598  0.90x
+cycles                     3,487    2,847  0.82x
+energy (estimate)        30.6 nJ  27.8 nJ  0.91x
    layer, B / A  instr.   adds  searches  written  shifts  cycles  energy
 ─────────────────────────────────────────────────────────────────────────
-*  every          0.923  0.333       0.7    0.941   0.824   0.752   0.846
+*  every          0.92x  0.33x     0.70x    0.94x   0.82x   0.75x   0.85x
 * decides: these layers make up 80% of the differences of energy
 1 other layer is the same in both
 sums: weights in the rows -> along wires in every
+every, tile 0: instruction 0x000c is the first that differs
+  A  mac     c7.d0:8s      c13.d0:3s     t1[0] map=1 pad=0 x=u4
+  B  no more instructions
 """
 
 

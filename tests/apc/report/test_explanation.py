@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -11,6 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from rich.console import Console
 
 import apc
 from apc.frontend import load_graph
@@ -209,6 +211,36 @@ def test_every_value_has_one_block_and_every_instruction_one_step() -> None:
     names = [block["name"] for block in report["blocks"]]
     addresses = [step["address"] for block in report["blocks"] for step in block["steps"]]
     assert len(set(names)) == len(names) and len(set(addresses)) == len(addresses)
+
+
+def test_a_value_lies_where_its_lowest_bit_lies() -> None:
+    """However far up its last instruction writes; its width is what it has in all."""
+    program = digits("O2")
+    (scaling,) = [block for block in explain(program, 0, 5)["blocks"] if block["role"] == "scaling"]
+    first, last = scaling["steps"]
+    assert (first["place"], last["shift"], last["width"]) == ("c94.d0:20sx", 2, 18)
+    assert last["place"] == "c96.d0:18sx" and scaling["place"] == "c94.d0:20sx"
+
+
+def test_outputs_in_rows() -> None:
+    program = digits("O2")
+    expected = "classifier computes its 10 outputs in as many rows, all by the instructions of channel 0: --output 0"
+    with pytest.raises(UserError, match=expected):
+        explain(program, find(program, "classifier"), 3)
+
+
+def test_long_names_are_shortened_rather_than_folded() -> None:
+    program = tiny_program()
+    program.tensors[0].name = "a.very.long.name.of.an.image." * 3
+    report = explain(program, 0, 1)
+    for width, whole in ((240, True), (100, False)):
+        console = Console(width=width, file=io.StringIO(), record=True)
+        for item in items(report, width):
+            console.print(item)
+        text = console.export_text()
+        assert (program.tensors[0].name in text) == whole
+        (line,) = [line for line in text.splitlines() if line.startswith("0x0004")]
+        assert line.split()[2].endswith("[0]@+0,-1") and "c3.d0:4" in line
 
 
 def test_a_channel_that_is_not_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from rich.console import Console
 
 import apc
+from apc.accounting import Accounts
 from apc.report import histograms
 from apc.report.inspection import Window
 from apc.report.listing import macro_records, micro_expansions
 from apc.report.listing_text import interval_text, macro_lines, match_lines, micro_lines, shortened
-from apc.report.search import compiled, matching_layers, search
+from apc.report.search import SORTED_BY, compiled, matching_layers, most, search
 from ir.errors import UserError
 from ir.expand import Search, SearchOr, Shift, Write, operand_fields
 from ir.program import Program
@@ -152,6 +154,31 @@ def test_matches_say_how_many_more_there_are() -> None:
     assert [address for address, _ in both.lines] == [2, 4]
 
 
+@pytest.mark.parametrize(("by", "key"), SORTED_BY.items())
+def test_the_instructions_that_have_most(small: Program, by: str, key: str) -> None:
+    every = [
+        (-record[key], number, record["address"])
+        for number, window in enumerate(windows(small))
+        for record in macro_records(small, window)
+    ]
+    found, total = most(small, range(len(small.layers)), None, key, 7)
+    order = {(window.layer_index, window.tile_index): number for number, window in enumerate(windows(small))}
+    mine = [
+        (-record[key], order[tile.window.layer_index, tile.window.tile_index], record["address"])
+        for tile in found
+        for record in macro_records(small, tile.window, tile.lines)
+    ]
+    assert sorted(mine) == sorted(every)[:7] and total == len(every)
+
+
+def test_only_tiles_that_there_are_are_searched() -> None:
+    program = tiny_program()
+    found, total = search(program, [0, 1], 1, re.compile("clamp"), 64)
+    assert [(item.window.layer_index, item.window.tile_index) for item in found] == [(0, 1)] and total == 1
+    with pytest.raises(UserError, match="none of the layers searched has a tile 2"):
+        search(program, [0, 1], 2, re.compile("clamp"), 64)
+
+
 def test_layers_by_pattern() -> None:
     program = tiny_program()
     assert matching_layers(program, None) == matching_layers(program, "*") == [0, 1]
@@ -165,7 +192,12 @@ def test_layers_by_pattern() -> None:
 
 def test_histograms_count_every_instruction(small: Program) -> None:
     records = [record for window in windows(small) for record in macro_records(small, window)]
-    measured = histograms.measure(small, range(len(small.layers)))
+    accounts = Accounts(small)
+    measured = histograms.measure(accounts, range(len(small.layers)))
+    estimate = accounts.cost(1).energy_J()
+    assert measured.image_cycles == accounts.cycles(1)
+    assert histograms.as_json(measured)["energy_estimate_J"] == pytest.approx(estimate, rel=1e-12)
+    assert list(measured.energy_J.values()) == sorted(measured.energy_J.values(), reverse=True)
     cycles: Counter[str] = Counter()
     for record in records:
         cycles[record["opcode"]] += record["cycles"]
@@ -186,10 +218,15 @@ def test_histograms_count_every_instruction(small: Program) -> None:
         assert bins[0].low <= values.min() and bins[-1].high >= values.max()
 
 
-def test_a_histogram_in_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    printer = Console(width=80, legacy_windows=True)
-    histograms.show(histograms.measure(tiny_program(), [0]), "layer 0 conv", printer)
-    lines = capsys.readouterr().out.splitlines()
+def test_a_histogram_in_ascii() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    printer = Console(file=out, width=80)
+    histograms.show(histograms.measure(Accounts(tiny_program()), [0]), "layer 0 conv", printer)
+    out.flush()
+    lines = out.buffer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "layer 0 conv: 16 instructions, 1,816 cycles"
-    assert lines[3].split()[:5] == ["add", "4", "25.0%", "620", "34.1%"]
-    assert max(map(len, lines)) <= 80
+    assert lines[1].startswith("an image takes 908 cycles")  # its two tiles run side by side
+    assert lines[4].split() == ["shift", "11.2", "nJ", "87.6%", "#####################"]
+    (adds,) = [line.split() for line in lines if line.startswith("add")]
+    assert adds[:5] == ["add", "4", "25.0%", "620", "34.1%"]
+    assert max(len(line) for number, line in enumerate(lines) if number != 1) <= 80

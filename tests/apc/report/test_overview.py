@@ -97,8 +97,11 @@ def test_proposed_commands_run(
 def test_proposals_follow_what_was_found() -> None:
     overview = deep_network(5)
     commands = [proposal.command for proposal in overview.proposals]
-    assert commands[0] == "apc inspect 'some folder/deep.apc' --layer layer0.1.downsample.0 --level histogram"
-    assert commands[1] == "apc explain 'some folder/deep.apc' --layer layer0.1.downsample.0 --output 0"
+    assert [cost.layer[:8] for cost in overview.costs] == ["layer0.0", "layer1.0", "layer0.1"]
+    assert commands[0] == "apc inspect 'some folder/deep.apc' --layer layer0.0.downsample.0 --level histogram"
+    # which adds nothing up, unlike the next
+    assert commands[1] == "apc explain 'some folder/deep.apc' --layer layer1.0.downsample.0 --output 0"
+    assert commands[2] == "apc inspect 'some folder/deep.apc' --layer layer1.0.downsample.0 --level histogram"
 
 
 def test_sentences() -> None:
@@ -142,9 +145,9 @@ biggest costs
   17.8% of the cycles: MAC instructions in layer every, 622 cycles
 where to look next
   apc inspect tiny.apc --layer every --level histogram
-  apc explain tiny.apc --layer every --output 0
+  apc explain tiny.apc --layer every --output 0  # how an output is summed
+  apc inspect tiny.apc --layer conv --level histogram
   apc inspect tiny.apc --level layers  # exact counts of every layer
-  apc report tiny.apc -o tiny.html  # all of this as a page
 """
 
 

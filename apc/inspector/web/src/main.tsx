@@ -5,10 +5,14 @@ import { render } from "preact";
 import { Shell } from "./components/Shell";
 import "./debug";
 import { openSummary } from "./payload";
+import { followHash } from "./state";
 
 const root = document.getElementById("apc-app") ?? document.body.appendChild(document.createElement("div"));
 openSummary().then(
-  () => render(<Shell />, root),
+  () => {
+    followHash();
+    render(<Shell />, root);
+  },
   (problem: unknown) => {
     root.textContent = `This report is damaged: ${String(problem)}`;
   },

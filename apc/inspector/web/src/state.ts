@@ -2,6 +2,9 @@
 
 import { signal } from "@preact/signals";
 
+import { type Asked, missingIn } from "./model/places";
+import { summary } from "./payload";
+
 export const VIEWS = [
   "overview",
   "graph",
@@ -42,7 +45,10 @@ const START: Route = { view: "overview", layer: 0, tile: 0, address: null, item:
  * twenty changes a second. */
 const SETTLE_MS = 250;
 
-export const route = signal<Route>(parseHash(location.hash));
+export const route = signal<Route>(START);
+
+/** One line about a place that was asked for and is not there (Shell.tsx shows it); "" once the reader goes on. */
+export const notice = signal("");
 
 /** What screen readers are told (Shell.tsx renders it in a live region). */
 export const announcement = signal("");
@@ -53,13 +59,14 @@ export function announce(text: string): void {
 
 let pending: number | undefined;
 /** The last hash that came from here. Its event arrives late: the reader may have gone on by then. */
-let written = location.hash;
+let written = "";
 
 /** Goes to a place. Another view, layer or tile begins without what was selected in the one before, unless that is
  * given too. A new view or layer is a step that the browser's back button undoes; a new address is not. */
 export function navigate(partial: Partial<Route>): void {
   const before = route.value;
   const next = follow(before, partial);
+  notice.value = "";
   if (formatHash(next) === formatHash(before)) return;
   route.value = next;
   window.clearTimeout(pending);
@@ -93,27 +100,39 @@ function formatHash({ view, layer, tile, address, item }: Route): string {
   return `#/${view}${text ? `?${text}` : ""}`;
 }
 
-/** Reads a hash; what it does not name, or names wrongly, is as at the start. */
-function parseHash(hash: string): Route {
+/** What a hash asks for, and the item that it names. */
+function parseHash(hash: string): [Asked, string | null] {
   const [path, text] = hash.replace(/^#\/?/, "").split("?", 2);
   const query = new URLSearchParams(text ?? "");
-  return {
-    view: VIEWS.find((name) => name === path) ?? START.view,
-    layer: natural(query.get("layer")) ?? START.layer,
-    tile: natural(query.get("tile")) ?? START.tile,
-    address: natural(query.get("address")),
-    item: query.get("item"),
-  };
+  const [layer, tile, address] = ["layer", "tile", "address"].map((name) => natural(query.get(name)));
+  return [{ view: path || START.view, layer: layer!, tile: tile!, address: address! }, query.get("item")];
 }
 
 function natural(text: string | null): number | null {
-  const value = text ? Number(text) : Number.NaN;
-  return Number.isSafeInteger(value) && value >= 0 ? value : null;
+  if (text === null) return null;
+  const value = text.trim() ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) && value >= 0 ? value : Number.NaN;
 }
 
-window.addEventListener("hashchange", () => {
-  if (location.hash === written) return;
-  written = location.hash;
-  const next = parseHash(location.hash);
+/** Goes where the address bar says; what it does not name, or names wrongly, is as at the start. */
+function readHash(): void {
+  const [asked, item] = parseHash(location.hash);
+  const { layers } = summary();
+  const layer = layers[asked.layer ?? NaN] ? asked.layer! : START.layer;
+  const tile = layers[layer]?.tiles[asked.tile ?? NaN] ? asked.tile! : START.tile;
+  const address = Number.isNaN(asked.address) ? START.address : asked.address;
+  const next = { view: VIEWS.find((name) => name === asked.view) ?? START.view, layer, tile, address, item };
   if (formatHash(next) !== formatHash(route.value)) route.value = next;
-});
+  notice.value = missingIn(asked, VIEWS, summary());
+}
+
+/** Begins to follow the address bar, once the summary is open. */
+export function followHash(): void {
+  written = location.hash;
+  readHash();
+  window.addEventListener("hashchange", () => {
+    if (location.hash === written) return;
+    written = location.hash;
+    readHash();
+  });
+}

@@ -3,7 +3,7 @@ import { type Summary } from "../payload";
 import { Facts } from "./pieces";
 
 /** What the page tells of an apc.run/1 object (docs/json.md). */
-interface Run {
+export interface Run {
   images: number;
   batch: number;
   engine: string;

@@ -5,7 +5,7 @@ import { type ComponentChildren, type ComponentType } from "preact";
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 
 import { summary } from "../payload";
-import { announce, announcement, href, navigate, route, type ViewName, VIEWS } from "../state";
+import { announce, announcement, href, navigate, notice, route, type ViewName, VIEWS } from "../state";
 import { theme, toggleTheme } from "../theme";
 import { About } from "../views/About";
 import { Comparison } from "../views/Comparison";
@@ -54,6 +54,9 @@ export function Shell() {
         <ThemeButton />
       </header>
       <main id="main" tabIndex={-1} class={`view view-${view}`}>
+        <p class="notice" role="status">
+          {notice.value}
+        </p>
         <Guard key={view}>
           <View />
         </Guard>

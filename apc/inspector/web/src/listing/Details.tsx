@@ -12,7 +12,7 @@ import { count, integer } from "../model/format";
 import { summary } from "../payload";
 import { MicroOperations } from "./MicroOperations";
 import { phaseOf, select, selected, shown } from "./state";
-import { formula, intervalText, valueOf, writtenBefore } from "./words";
+import { formula, intervalText, takenOver, valueOf, writtenBefore } from "./words";
 
 export function Details() {
   return <Selected found={shown.value!} address={selected.value} />;
@@ -48,10 +48,11 @@ function Selected({ found, address }: { found: Analysis; address: number }) {
 function Keys() {
   return (
     <details>
-      <summary>Keys in the listing</summary>
+      <summary>Keys</summary>
       <p class="muted">
-        Arrows, Page, Home, End move; <kbd>[</kbd> <kbd>]</kbd> go from phase to phase, <kbd>g</kbd> to an address,{" "}
-        <kbd>/</kbd> to the search, <kbd>n</kbd> <kbd>N</kbd> to the next match and the one before.
+        In the listing arrows and Page keys move. Anywhere but in a text field Home, End go to the ends, <kbd>[</kbd>{" "}
+        <kbd>]</kbd> from phase to phase, <kbd>g</kbd> to an address, <kbd>/</kbd> to the search, <kbd>n</kbd>{" "}
+        <kbd>N</kbd> to the next match and the one before. Escape leads from a field to the listing.
       </p>
     </details>
   );
@@ -124,13 +125,25 @@ function ValueFacts({
         )}
       </dd>
       <dt>last read</dt>
-      <dd>{lastRead[value]! < 0 ? "never by an instruction" : <Address at={lastRead[value]!} />}</dd>
+      <dd>{lastRead[value]! < 0 ? <Unread found={found} value={value} /> : <Address at={lastRead[value]!} />}</dd>
       {output[value] !== NONE && (
         <>
           <dt>holds</dt>
           <dd>output channel {output[value]} at the end</dd>
         </>
       )}
+    </>
+  );
+}
+
+/** Of a value that no instruction has as a or b: what becomes of its cells. */
+function Unread({ found, value }: { found: Analysis; value: number }) {
+  const taker = takenOver(found, value);
+  if (taker < 0) return <>never as a or b</>;
+  const op = OP_NAMES[found.tables.code.op[taker]!]!.toLowerCase();
+  return (
+    <>
+      never as a or b; <Address at={taker} /> ({op}) takes its cells over into its r
     </>
   );
 }

@@ -2,9 +2,10 @@
 
 import { useMemo } from "preact/hooks";
 
+import { onListKey, useKeys } from "./keyboard";
 import { at, Row, ROW_PX } from "./Row";
-import { marked, next } from "./search";
-import { move, phaseOf, rowOf, rows, select, selected, shown } from "./state";
+import { marked } from "./search";
+import { rowOf, rows, selected, shown } from "./state";
 import { VirtualList } from "./VirtualList";
 import { widths } from "./widths";
 
@@ -29,6 +30,7 @@ const TITLES: Record<string, string> = {
 };
 
 export function Listing() {
+  useKeys();
   const found = shown.value!;
   const list = rows.value;
   const address = selected.value;
@@ -62,7 +64,7 @@ export function Listing() {
       style={layout}
       header={<Header />}
       row={row}
-      onKeyDown={onKeyDown}
+      onKeyDown={onListKey}
     />
   );
 }
@@ -87,36 +89,4 @@ function PhaseRow({ name, index, top }: { name: string; index: number; top: numb
       </span>
     </div>
   );
-}
-
-function onKeyDown(event: KeyboardEvent, page: number): void {
-  if (event.metaKey || event.ctrlKey || event.altKey) return;
-  const far = rows.value.length;
-  const steps: Record<string, number> = {
-    ArrowDown: 1,
-    ArrowUp: -1,
-    PageDown: page,
-    PageUp: -page,
-    Home: -far,
-    End: far,
-  };
-  const step = steps[event.key];
-  if (step !== undefined) move(step);
-  else if (event.key === "g") document.getElementById("go-to")?.focus();
-  else if (event.key === "/") document.getElementById("search")?.focus();
-  else if (event.key === "n" || event.key === "N") next(event.key === "n" ? 1 : -1);
-  else if (event.key === "[" || event.key === "]") toPhase(event.key === "]" ? 1 : -1);
-  else return;
-  event.preventDefault();
-}
-
-/** To where the next phase begins, or this one, or the one before. */
-function toPhase(step: 1 | -1): void {
-  const found = shown.value!;
-  const { phases } = found.tables.facts;
-  const here = selected.value;
-  const phase = phaseOf(found, here);
-  const back = phases[phase]?.[1] === here ? phase - 1 : phase;
-  const target = phases[step > 0 ? phase + 1 : back];
-  if (target) select(target[1]);
 }

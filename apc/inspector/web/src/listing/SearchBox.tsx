@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 
 import { Select } from "../components/Select";
 import { integer, percent } from "../model/format";
+import { focusList } from "./keyboard";
 import { current, next, problem, progress, query, scope, search, type Scope } from "./search";
 
 const SCOPES: [Scope, string][] = [
@@ -29,8 +30,8 @@ export function SearchBox() {
     if (event.key !== "Enter") return;
     event.preventDefault();
     const step = event.shiftKey ? -1 : 1;
-    if (timer.current === undefined) next(step);
-    else void begin().then(() => next(step));
+    if (timer.current === undefined) goOn(step);
+    else void begin().then(() => goOn(step));
   };
   return (
     <search class="search">
@@ -56,6 +57,13 @@ export function SearchBox() {
       </span>
     </search>
   );
+}
+
+/** To a match, and to the list, where n and N go on. */
+function goOn(step: 1 | -1): void {
+  if (!progress.value?.count) return;
+  next(step);
+  focusList();
 }
 
 function Where() {

@@ -2,10 +2,12 @@
 
 import { Select } from "../components/Select";
 import type { Analysis } from "../machine/analysis";
-import { hex, OP_NAMES } from "../machine/records";
+import { OP_NAMES } from "../machine/records";
 import { count, integer } from "../model/format";
+import { missingAddress } from "../model/places";
 import { summary } from "../payload";
-import { announce, navigate, route } from "../state";
+import { navigate, notice, route } from "../state";
+import { focusList } from "./keyboard";
 import { onlyClass, onlyPhase, opcodes, rowCount, select, shown } from "./state";
 
 export function Toolbar() {
@@ -64,11 +66,12 @@ function GoTo() {
   const onSubmit = (event: SubmitEvent) => {
     event.preventDefault();
     const text = (event.currentTarget as HTMLFormElement).querySelector("input")!.value.trim();
-    const address = /^(0x)?[0-9a-f]+$/i.test(text) ? Number.parseInt(text.replace(/^0x/i, ""), 16) : -1;
-    const length = shown.value?.tables.code.length ?? 0;
-    if (address < 0 || address >= length) return announce(`No instruction ${text}: addresses go to ${hex(length - 1)}`);
+    const address = /^(0x)?[0-9a-f]+$/i.test(text) ? Number.parseInt(text.replace(/^0x/i, ""), 16) : Number.NaN;
+    const problem = missingAddress(address, shown.value?.tables.code.length ?? 0);
+    notice.value = problem && `“${text}”: ${problem}`;
+    if (problem) return;
     select(address);
-    document.querySelector<HTMLElement>(".virtual")?.focus();
+    focusList();
   };
   return (
     <form class="picker" onSubmit={onSubmit}>
@@ -80,7 +83,7 @@ function GoTo() {
         placeholder="0x01a3"
         autocomplete="off"
         spellcheck={false}
-        title="Address in hexadecimal (key g in the listing)"
+        title="Address in hexadecimal (key g)"
       />
     </form>
   );

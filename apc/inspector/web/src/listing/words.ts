@@ -1,7 +1,10 @@
 // Instructions in words: what is searched, what is read out.
 
 import type { Analysis, Identified } from "../machine/analysis";
+import { readsR } from "../machine/images";
 import {
+  box,
+  type Field,
   fieldOf,
   gatherIndex,
   hex,
@@ -115,4 +118,23 @@ export function writtenBefore({ values }: Analysis, value: number, address: numb
   const first = Math.max(0, values.first[value]!);
   for (let i = address - 1; i >= first; i--) if (values.made[i] === value) return i;
   return -1;
+}
+
+/**
+ * The instruction whose r, which it reads, takes in cells of a value that none has as a or b: they become part of
+ * another value. -1 where the value is read, continued to the end, or its cells are overwritten first.
+ */
+export function takenOver({ tables: { code }, values }: Analysis, value: number): number {
+  const from = values.last[value]!;
+  if (from < 0 || values.lastRead[value]! >= 0 || values.output[value] !== NONE) return -1;
+  const mine = fieldOf(code, from, "r");
+  for (let i = from + 1; i < code.length; i++) {
+    if (overlap(mine, fieldOf(code, i, "r"))) return readsR(code.op[i]!) ? i : -1;
+  }
+  return -1;
+}
+
+function overlap(one: Field, other: Field): boolean {
+  const [a, b] = [box(one), box(other)];
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }

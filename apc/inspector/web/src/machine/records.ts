@@ -203,6 +203,11 @@ export function cellOf({ column, domain, across }: Field, bit: number): [number,
   return across ? [column + bit, domain] : [column, domain + bit];
 }
 
+/** The columns (x) and domains (y) of a field. */
+export function box({ column, domain, width, across }: Field) {
+  return { x: column, y: domain, width: across ? width : 1, height: across ? 1 : width };
+}
+
 const ONE_CONSTANT = new Set<number>([Op.CONST, Op.ADDC]);
 const TWO_CONSTANTS = new Set<number>([Op.CLAMP, Op.STEP]);
 

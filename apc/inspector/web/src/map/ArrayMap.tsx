@@ -6,7 +6,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Segmented } from "../components/pieces";
 import { lives, select, selected, shown } from "../listing/state";
 import type { Analysis } from "../machine/analysis";
-import { fieldOf, hex, OPERANDS, type Field } from "../machine/records";
+import { box, fieldOf, hex, OPERANDS } from "../machine/records";
 import { count } from "../model/format";
 import { summary } from "../payload";
 import { theme } from "../theme";
@@ -41,7 +41,7 @@ function Mapped({ found, living, now }: { found: Analysis; living: Liveness; now
     <section class="panel map" aria-label="Array map">
       <header class="row between">
         <h2>
-          Array <span class="muted">{mode.value === "occupancy" ? `at ${hex(now)}` : "over time"}</span>
+          Array <span class="muted">at {hex(now)}</span>
         </h2>
         <Segmented
           legend="What the map shows"
@@ -214,8 +214,4 @@ function Overlay({ found, living: { columns, domains }, now }: Pick<PictureProps
       <rect class="cursor" x={column} y={domain} width={1} height={1} />
     </svg>
   );
-}
-
-function box({ column, domain, width, across }: Field) {
-  return { x: column, y: domain, width: across ? width : 1, height: across ? 1 : width };
 }

@@ -1,6 +1,6 @@
 // What a cell of the array is, in words.
 
-import { intervalText } from "../listing/words";
+import { intervalText, takenOver } from "../listing/words";
 import type { Analysis } from "../machine/analysis";
 import { cellOf, fieldOf, FLAG_COLUMNS, hex } from "../machine/records";
 import { KIND_NAMES, NONE } from "../machine/values";
@@ -26,7 +26,7 @@ export function readout(found: Analysis, held: Held, lives: Liveness, cell: numb
   const place = `c${column}.d${domain}`;
   const value = held.value[cell]!;
   const facts = [
-    `live ${percent(lives.share[cell]!)} of the tile’s time`,
+    `cell live ${percent(lives.share[cell]!)} of the tile’s time`,
     count(lives.writes[cell]!, "write pass", "write passes"),
   ];
   if (value === NONE) {
@@ -41,15 +41,10 @@ export function readout(found: Analysis, held: Held, lives: Liveness, cell: numb
     return { place, kind: "empty", title, facts, maker: -1 };
   }
   const maker = held.since[cell]!;
-  const end = lastUse(values, value);
   const first = values.first[value]!;
   facts.unshift(
     maker < 0 ? "there from the start" : `begins ${hex(first)}, written ${hex(maker)}`,
-    end >= values.made.length
-      ? "needed at the end"
-      : end < 0
-        ? "never read"
-        : `${isLive(values, value, moment) ? "needed until" : "last needed at"} ${hex(end)}`,
+    endText(found, value, moment),
   );
   return {
     place,
@@ -58,6 +53,17 @@ export function readout(found: Analysis, held: Held, lives: Liveness, cell: numb
     facts,
     maker,
   };
+}
+
+/** Until when a value matters, as seen at a moment. */
+function endText(found: Analysis, value: number, moment: number): string {
+  const { values } = found;
+  const end = lastUse(values, value);
+  if (end >= values.made.length) return "needed at the end";
+  const taker = takenOver(found, value);
+  if (taker >= 0) return `never read as a or b, taken over at ${hex(taker)}`;
+  if (end < 0) return "never read";
+  return `${isLive(values, value, moment) ? "needed until" : "last needed at"} ${hex(end)}`;
 }
 
 /** " bit 3, 0..15": which bit of what was written last the cell has, and that field's interval. */

@@ -47,22 +47,39 @@ export interface Cost {
   layer: LayerFacts | null;
 }
 
-/** The three largest costs: a layer's cycles, a component of the energy in a layer, a class of instructions. */
+/** Costs that stand out, the largest share first: what the leading layers take of the energy and of the cycles, the
+ * largest component of the energy in a layer, and the class of instructions with most cycles. */
 export function biggestCosts(report: Summary): Cost[] {
   const { layers } = report;
   const cycles = totalOf(layers, "cycles") || 1;
   const energy = networkEnergy(report)["total"] || 1;
-  const slowest = largest(layers, (layer) => layer.cycles);
   const parts = layers.flatMap((layer) =>
     report.energy.components.map((part) => ({ layer, part, energy_J: layer.energy_J[part] ?? 0 })),
   );
   const hottest = largest(parts, (part) => part.energy_J);
   const [name, spent] = ranked(summed(layers.map((layer) => layer.cycles_by_class)))[0] ?? ["", 0];
-  const costs: Cost[] = [{ share: spent / cycles, of: "cycles", what: `${name} instructions`, layer: null }];
+  const costs: Cost[] = leadingLayers(report);
+  costs.push({ share: spent / cycles, of: "cycles", what: `${name} instructions`, layer: null });
   if (hottest)
-    costs.unshift({ share: hottest.energy_J / energy, of: "energy", what: hottest.part, layer: hottest.layer });
-  if (slowest) costs.unshift({ share: slowest.cycles / cycles, of: "cycles", what: "", layer: slowest });
-  return costs;
+    costs.push({ share: hottest.energy_J / energy, of: "energy", what: hottest.part, layer: hottest.layer });
+  return costs.sort((one, other) => other.share - one.share);
+}
+
+/** A layer's share of the network's energy or cycles. */
+export interface LayerCost extends Cost {
+  layer: LayerFacts;
+}
+
+/** The layer that leads in energy, then the one that leads in cycles. */
+export function leadingLayers({ layers }: Summary): LayerCost[] {
+  const measures: [Cost["of"], (layer: LayerFacts) => number][] = [
+    ["energy", (layer) => layer.energy_J["total"] ?? 0],
+    ["cycles", (layer) => layer.cycles],
+  ];
+  return measures.flatMap(([of, measure]) => {
+    const layer = largest(layers, measure);
+    return layer ? [{ share: measure(layer) / (total(layers.map(measure)) || 1), of, what: "", layer }] : [];
+  });
 }
 
 function largest<Item>(items: Item[], of: (item: Item) => number): Item | undefined {

@@ -3,13 +3,13 @@
 import { EnergyBar } from "../components/EnergyBar";
 import { LayersTable } from "../components/LayersTable";
 import { Command, Facts, Go, ShareBar } from "../components/pieces";
-import { RunFacts } from "../components/RunFacts";
+import { type Run, RunFacts } from "../components/RunFacts";
 import { Verdict } from "../components/Verdict";
 import { comparison } from "../model/comparison";
 import { programFile, quoted } from "../model/commands";
-import { biggestCosts, networkEnergy, ranked, shapeText, summed, total, totalOf } from "../model/costs";
+import { biggestCosts, type Cost, leadingLayers, networkEnergy, ranked, shapeText, summed, total, totalOf } from "../model/costs";
 import { bytes, count, integer, joules, percent, seconds, si } from "../model/format";
-import { type Summary, summary } from "../payload";
+import { type LayerFacts, type Summary, summary } from "../payload";
 
 export function Overview() {
   const report = summary();
@@ -84,19 +84,24 @@ export function EnergySource({ report }: { report: Summary }) {
 /** [what, in short, about it, exactly] */
 type KeyFigure = [string, string, string, number];
 
-function keyFigures({ layers, energy, target }: Summary): KeyFigure[] {
+function keyFigures({ layers, energy, run, target }: Summary): KeyFigure[] {
   const [latency_s, cycles, adds] = [totalOf(layers, "latency_s"), totalOf(layers, "cycles"), totalOf(layers, "adds")];
   const instructions = totalOf(layers, "instructions");
   const arrays = Math.max(0, ...layers.map((layer) => layer.arrays));
   const rate = latency_s > 0 ? `${si(1 / latency_s, "")} images/s, one at a time` : "";
   return [
-    ["Energy per image", joules(energy.total_J), energy.estimate ? "estimate" : "counted", energy.total_J],
+    ["Energy per image", joules(energy.total_J), run ? countedText(run as unknown as Run) : "estimate", energy.total_J],
     ["Latency of an image", seconds(latency_s), rate, latency_s],
     ["Cycles", integer(cycles), `${seconds(target.timing.cycle_s)} each`, cycles],
     ["Instructions", integer(instructions), bytes(totalOf(layers, "encoded_bits") / 8), instructions],
     ["Additions", integer(adds), `${integer(totalOf(layers, "bit_adds"))} bit additions`, adds],
     ["Arrays at most", integer(arrays), `of ${integer(target.arrays)}, ${target.rows}×${target.columns}`, arrays],
   ];
+}
+
+/** A batch shares what is spent once for all its images, so that energies of other batches differ. */
+function countedText({ images, batch }: Run): string {
+  return images > batch ? `counted in batches of ${integer(batch)}` : `counted in a batch of ${integer(images)}`;
 }
 
 function KeyFigures({ report }: { report: Summary }) {
@@ -118,8 +123,8 @@ function Biggest({ report }: { report: Summary }) {
     <ol class="biggest">
       {biggestCosts(report).map(({ share, of, what, layer }) => (
         <li key={of + what}>
-          <strong>{percent(share)}</strong> of the {of}: {what}
-          {what && (layer ? " in " : ", ")}
+          <strong>{percent(share)}</strong> of the {of}: {what || "all"}
+          {layer ? " of " : ", "}
           {layer ? (
             <Go to={{ view: "microcode", layer: layer.index }}>{layer.name}</Go>
           ) : (
@@ -181,14 +186,28 @@ function Provenance({ report }: { report: Summary }) {
   );
 }
 
+/** At the layer that leads in energy, then at the one that leads in cycles. */
 function Next({ report }: { report: Summary }) {
   const file = programFile(report);
-  const layer = quoted(biggestCosts(report)[0]?.layer?.name ?? "0");
+  const leading = leadingLayers(report);
+  const named = (layer: LayerFacts) => quoted(layer.name);
+  const layers = [...new Set(leading.map(({ layer }) => layer))];
   return (
     <div class="stack tight">
-      <Command line={`apc inspect ${file} --layer ${layer} --level histogram`} />
-      <Command line={`apc explain ${file} --layer ${layer} --output 0`} />
+      {layers.map((layer) => (
+        <>
+          <p class="muted">
+            {layer.name}: {leading.filter((cost) => cost.layer === layer).map(shareText).join(", ")}
+          </p>
+          <Command line={`apc inspect ${file} --layer ${named(layer)} --level histogram`} />
+        </>
+      ))}
+      {layers[0] && <Command line={`apc explain ${file} --layer ${named(layers[0])} --output 0`} />}
       <Command line={`apc targets show ${report.target.name}`} />
     </div>
   );
+}
+
+function shareText({ share, of }: Cost): string {
+  return `${percent(share)} of the ${of}`;
 }
