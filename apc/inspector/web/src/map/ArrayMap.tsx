@@ -144,7 +144,8 @@ function CellPicture({ found, living, held, now }: PictureProps) {
         onKeyDown={(event) => onKeyDown(event, columns, domains, () => choose(under))}
         onPointerMove={(event) => setHover(cellAt(event))}
         onPointerLeave={() => setHover(null)}
-        onClick={(event) => choose(cellAt(event))}
+        // The cell that was read out: a click's coordinates are whole pixels, and a cell may be as small as one.
+        onClick={(event) => choose(hover ?? cellAt(event))}
       >
         <canvas ref={canvas} width={columns} height={domains} aria-hidden="true" />
         <Overlay found={found} living={living} now={now} />
